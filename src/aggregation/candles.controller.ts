@@ -1,0 +1,125 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { exact, formatInstant, INTERVALS, quotientText } from '../contracts/index.js';
+import { preferredSource, Settings } from '../platform/config/index.js';
+import { AppError, badParameter } from '../platform/errors/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor } from '../platform/http/index.js';
+import { nowUs } from '../platform/observability/index.js';
+import { windowStart } from './candle.js';
+import { CandleStore, type SeriesKey } from './candle.store.js';
+import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery, SourceQuery } from './candles.dto.js';
+import { type FilledCandle, fillQuietWindows } from './fill.js';
+import { GapStore } from './gap.store.js';
+
+const VWAP_DECIMALS = 8;
+
+@ApiTags('market')
+@Controller(API)
+export class CandlesController {
+  constructor(
+    private readonly candles: CandleStore,
+    private readonly gaps: GapStore,
+    private readonly settings: Settings,
+  ) {}
+
+  @Get('ohlcv/:symbol')
+  @ApiOperation({ summary: 'Candles, oldest first; with `from` pages go forward, without it backward from `to`' })
+  @ApiOkResponse({ type: OhlcvBody })
+  @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
+  async ohlcv(@Param('symbol') symbol: string, @Query() query: OhlcvQuery): Promise<OhlcvBody> {
+    const key = await this.find(symbol, query.source);
+    const direction = query.from === undefined ? 'backward' : 'forward';
+    let fromUs = query.from ?? 0;
+    let toUs = query.to ?? nowUs() + 86_400_000_000;
+    if (fromUs >= toUs) throw badParameter('from', 'must be before to');
+    if (query.cursor !== undefined) {
+      const [edgeUs] = decodeCursor(query.cursor, 1);
+      if (typeof edgeUs !== 'number' || edgeUs < 0) throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
+      if (direction === 'forward') fromUs = Math.max(fromUs, edgeUs);
+      else toUs = Math.min(toUs, edgeUs);
+    }
+    const page = { fromUs, toUs, direction, limit: query.limit } as const;
+    const { items, nextUs } = query.fill === 'none' ? await this.plainPage(key, query, page) : await this.filledPage(key, query, page);
+    return {
+      symbol: key.symbol,
+      source: key.source,
+      window: query.window,
+      candles: items.map(bodyOf),
+      nextCursor: nextUs === undefined ? null : encodeCursor([nextUs]),
+    };
+  }
+
+  @Get('24h-change/:symbol')
+  @ApiOperation({ summary: 'Price and volume of the rolling 24 hours against the 24 before, by the minute' })
+  @ApiOkResponse({ type: DayChangeBody })
+  @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
+  async dayChange(@Param('symbol') symbol: string, @Query() query: SourceQuery): Promise<DayChangeBody> {
+    const key = await this.find(symbol, query.source);
+    const day = await this.candles.day(key);
+    if (!day) throw unknownSymbol(symbol, query.source);
+    const { fromUs, toUs, ...figures } = day;
+    return { ...key, ...figures, from: formatInstant(fromUs), to: formatInstant(toUs) };
+  }
+
+  private async plainPage(key: SeriesKey, { window, limit }: OhlcvQuery, page: Page) {
+    const found = await this.candles.range(key, window, { ...page, limit: limit + 1 });
+    if (found.length <= limit) return { items: found, nextUs: undefined };
+    if (page.direction === 'forward') return { items: found.slice(0, -1), nextUs: found.at(-1)!.openTimeUs };
+    return { items: found.slice(1), nextUs: found[1]!.openTimeUs };
+  }
+
+  /** A filled page is a stretch of `limit` windows: it starts (or ends) at a candle, so empty stretches are skipped. */
+  private async filledPage(key: SeriesKey, { window, limit }: OhlcvQuery, page: Page) {
+    const intervalUs = INTERVALS[window] * 1000;
+    const forward = page.direction === 'forward';
+    const [edge] = await this.candles.range(key, window, { ...page, limit: 1 });
+    if (!edge) return { items: [], nextUs: undefined };
+    const [earlier] = await this.candles.range(key, window, { fromUs: 0, toUs: page.fromUs, direction: 'backward', limit: 1 });
+    const alignedFromUs = windowStart(page.fromUs + intervalUs - 1, intervalUs);
+    const startUs = forward ? (earlier ? alignedFromUs : edge.openTimeUs) : Math.max(alignedFromUs, edge.openTimeUs - (limit - 1) * intervalUs);
+    const endUs = forward ? Math.min(page.toUs, startUs + limit * intervalUs) : edge.openTimeUs + 1;
+    const candles = await this.candles.range(key, window, { fromUs: startUs, toUs: endUs, direction: 'forward', limit });
+    const [before] = await this.candles.range(key, window, { fromUs: 0, toUs: startUs, direction: 'backward', limit: 1 });
+    const [after] = forward ? await this.candles.range(key, window, { fromUs: endUs, toUs: page.toUs, direction: 'forward', limit: 1 }) : [];
+    const gaps = await this.gaps.openGaps(key);
+    const upTo = after ? fillQuietWindows([...candles, after], before, startUs, intervalUs, gaps) : fillQuietWindows(candles, before, startUs, intervalUs, gaps);
+    const items = upTo.filter((candle) => candle.openTimeUs < endUs).slice(0, limit);
+    const more = forward ? after !== undefined : before !== undefined && startUs > page.fromUs;
+    return { items, nextUs: more ? (forward ? endUs : startUs) : undefined };
+  }
+
+  private async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
+    const having = await this.candles.sourcesOf(symbol);
+    const chosen = source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
+    if (chosen === undefined) throw unknownSymbol(symbol, source);
+    return { source: chosen, symbol };
+  }
+}
+
+type Page = Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward'; limit: number }>;
+
+function bodyOf(candle: FilledCandle): CandleBody {
+  const { open, high, low, close, volume, quoteVolume, trades, takerBuyVolume, takerBuyQuoteVolume, closed, revision, incomplete } = candle;
+  return {
+    openTime: formatInstant(candle.openTimeUs),
+    closeTime: formatInstant(candle.closeTimeUs),
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quoteVolume,
+    trades,
+    takerBuyVolume,
+    takerBuyQuoteVolume,
+    vwap: volume === '0' ? null : quotientText(exact(quoteVolume), exact(volume), VWAP_DECIMALS),
+    closed,
+    revision,
+    incomplete,
+    ...(candle.filled ? { filled: true as const } : {}),
+  };
+}
+
+function unknownSymbol(symbol: string, source: string | undefined): AppError {
+  return new AppError('market.unknown-symbol', `${symbol.slice(0, 60)} has no candles${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`);
+}

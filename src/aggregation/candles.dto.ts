@@ -1,0 +1,99 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { INTERVAL_NAMES, type IntervalName } from '../contracts/index.js';
+import { InstantParameter } from '../platform/http/index.js';
+
+const DECIMAL = { type: String, format: 'decimal' } as const;
+
+export class SourceQuery {
+  /** Feed to ask; left out, the first configured feed that has the symbol answers, and says which. */
+  @ApiPropertyOptional({ example: 'simulator' })
+  @IsOptional()
+  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the id of a feed such as simulator or binance' })
+  source?: string;
+}
+
+export class OhlcvQuery extends SourceQuery {
+  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1m' })
+  @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
+  window: IntervalName = '1m';
+
+  @InstantParameter('First instant, inclusive; left out, pages go backward from `to`.')
+  from?: number;
+
+  @InstantParameter('Last instant, exclusive; left out, now.')
+  to?: number;
+
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 500 })
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  limit: number = 500;
+
+  /** `previous` puts flat candles of volume 0 (`filled: true`) into windows without a trade, never across an open gap. */
+  @ApiPropertyOptional({ enum: ['none', 'previous'], default: 'none' })
+  @IsIn(['none', 'previous'], { message: 'must be none or previous' })
+  fill: 'none' | 'previous' = 'none';
+
+  /** `nextCursor` of the answer before. */
+  @ApiPropertyOptional()
+  @IsOptional()
+  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  cursor?: string;
+}
+
+export class CandleBody {
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:05:00Z' }) openTime!: string;
+  /** Exclusive. */
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:10:00Z' }) closeTime!: string;
+  @ApiProperty({ ...DECIMAL, example: '65080.1' }) open!: string;
+  @ApiProperty({ ...DECIMAL, example: '65102' }) high!: string;
+  @ApiProperty({ ...DECIMAL, example: '65071.53' }) low!: string;
+  @ApiProperty({ ...DECIMAL, example: '65083.67' }) close!: string;
+  @ApiProperty({ ...DECIMAL, example: '12.84' }) volume!: string;
+  @ApiProperty({ ...DECIMAL, example: '835674.3228' }) quoteVolume!: string;
+  @ApiProperty({ example: 153 }) trades!: number;
+  @ApiProperty({ ...DECIMAL, example: '7.1' }) takerBuyVolume!: string;
+  @ApiProperty({ ...DECIMAL, example: '462094.057' }) takerBuyQuoteVolume!: string;
+  /** quoteVolume / volume, rounded half up to 8 decimals; null without volume. */
+  @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.66999999' }) vwap!: string | null;
+  @ApiProperty() closed!: boolean;
+  /** How often it changed after it was closed. */
+  @ApiProperty({ example: 0 }) revision!: number;
+  /** A hole in the trades touches it. */
+  @ApiProperty() incomplete!: boolean;
+  /** Only on candles that `fill` made. */
+  @ApiPropertyOptional() filled?: true;
+}
+
+export class OhlcvBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  @ApiProperty({ enum: INTERVAL_NAMES, example: '5m' }) window!: IntervalName;
+  /** Oldest first. */
+  @ApiProperty({ type: [CandleBody] }) candles!: CandleBody[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class DayChangeBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  @ApiProperty({ ...DECIMAL, example: '65083.67' }) price!: string;
+  @ApiProperty({ ...DECIMAL, example: '66303.8' }) openPrice!: string;
+  @ApiProperty({ ...DECIMAL, example: '-1220.13' }) priceChange!: string;
+  @ApiProperty({ example: -1.8402 }) priceChangePercent!: number;
+  @ApiProperty({ ...DECIMAL, example: '66410' }) high!: string;
+  @ApiProperty({ ...DECIMAL, example: '64800.5' }) low!: string;
+  @ApiProperty({ ...DECIMAL, example: '18211.4' }) volume!: string;
+  @ApiProperty({ ...DECIMAL, example: '1192830044.2' }) quoteVolume!: string;
+  /** Of the 24 hours before `from`. */
+  @ApiProperty({ ...DECIMAL, example: '16202.2' }) previousVolume!: string;
+  /** Null when the previous period had no volume. */
+  @ApiProperty({ type: Number, nullable: true, example: 12.4 }) volumeChangePercent!: number | null;
+  @ApiProperty({ example: 81234 }) trades!: number;
+  @ApiProperty({ format: 'date-time', example: '2026-08-08T21:06:00Z' }) from!: string;
+  /** End of the minute of the last trade: event time, not the clock of the server. */
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;
+}

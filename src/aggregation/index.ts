@@ -1,0 +1,1 @@
+export { AggregationModule } from './aggregation.module.js';

@@ -1,0 +1,27 @@
+import { durable } from './event.js';
+
+/** The new trades of one series, one array per field, all of one length, in order of arrival. */
+export type RecordedSeries = Readonly<{
+  source: string;
+  exchange: string;
+  symbol: string;
+  venueSymbol: string;
+  tradeIds: readonly string[];
+  /** Exact canonical decimals. */
+  prices: readonly string[];
+  sizes: readonly string[];
+  /** One character a trade, the taker's side: `b` buy, `s` sell, `-` not told. */
+  sides: string;
+  tradedAtUs: readonly number[];
+  receivedAtUs: readonly number[];
+}>;
+
+/** Trades that were not recorded before and are now; a repeated trade never appears twice. Each series stands once. */
+export type TradesRecordedV1Data = Readonly<{ series: readonly RecordedSeries[] }>;
+export const TradesRecordedV1 = durable<TradesRecordedV1Data>('processing.trades-recorded.v1');
+
+/** Trades that failed validation and went to the dead letters: their ids will not be recorded. */
+export type TradesRejectedV1Data = Readonly<{
+  rejected: readonly Readonly<{ source: string; symbol: string; venueSymbol: string; tradeId: string }>[];
+}>;
+export const TradesRejectedV1 = durable<TradesRejectedV1Data>('processing.trades-rejected.v1');

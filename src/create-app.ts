@@ -1,0 +1,36 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger as NestPinoLogger } from 'nestjs-pino';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module.js';
+import type { Settings } from './platform/config/index.js';
+import type { Connection } from './platform/database/index.js';
+import { ProblemFilter, serveOpenApi, validationPipe } from './platform/http/index.js';
+import { correlationIdOf } from './platform/observability/index.js';
+import { VERSION } from './version.js';
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+
+/** The whole application, not yet listening. */
+export async function createApp(settings: Settings, logger: Logger, embedded?: Connection): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    genReqId: correlationIdOf,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(settings, logger, embedded), adapter, {
+    bufferLogs: true,
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+  app.useLogger(app.get(NestPinoLogger));
+  app.useGlobalPipes(validationPipe());
+  app.useGlobalFilters(new ProblemFilter());
+  adapter.getInstance().addHook('onSend', (request, reply, _payload, done) => {
+    void reply.header('x-correlation-id', request.id).header('x-content-type-options', 'nosniff');
+    done();
+  });
+  serveOpenApi(app, VERSION);
+  return app;
+}

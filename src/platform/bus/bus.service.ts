@@ -1,0 +1,155 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { EventEmitter2 } from '@nestjs/event-emitter';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Counter, Gauge } from 'prom-client';
+import type { EntityManager } from 'typeorm';
+import type { DurableEvent, VolatileEvent } from '../../contracts/index.js';
+import { Settings } from '../config/index.js';
+import { Database } from '../database/index.js';
+import { currentTrace } from '../observability/index.js';
+import { EventStore } from './event.store.js';
+import type { Heard } from './handler.decorator.js';
+import { HearingQueue } from './hearing-queue.js';
+import { type Hearer, HandlerRegistry } from './registry.service.js';
+import { LEASE_MS, Relay } from './relay.service.js';
+import { Transactions } from './transactions.service.js';
+
+const PARTITIONS_AHEAD_HOURS = 6;
+const MAINTAIN_EVERY_MS = 10 * 60_000;
+const DRAIN_WITHIN_MS = 5000;
+const SAY_DROPS_EVERY_MS = 5000;
+
+/** The only way modules speak to each other (design, section 3). */
+@Injectable()
+export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Bus');
+  private readonly queues: HearingQueue<unknown>[] = [];
+  private announceReady!: () => void;
+  private readonly ready = new Promise<void>((resolve) => (this.announceReady = resolve));
+  private maintenance: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly emitter: EventEmitter2,
+    private readonly registry: HandlerRegistry,
+    private readonly relay: Relay,
+    private readonly store: EventStore,
+    private readonly transactions: Transactions,
+    private readonly database: Database,
+    private readonly settings: Settings,
+    @InjectMetric('bus_queue_depth') private readonly depth: Gauge<'queue'>,
+    @InjectMetric('bus_queue_dropped_total') private readonly dropped: Counter<'queue'>,
+    @InjectMetric('bus_hearer_failures_total') private readonly hearerFailures: Counter<'hearer'>,
+  ) {}
+
+  /** Resolves when durable events can be appended: database ready, consumers registered. */
+  whenReady(): Promise<void> {
+    return this.ready;
+  }
+
+  /** Tells a volatile event to whoever hears it in this process. Never throws, never waits. */
+  emit<Data>(event: VolatileEvent<Data>, data: Data): void {
+    this.emitter.emit(event.name, data, { name: event.name } satisfies Heard);
+  }
+
+  /**
+   * Appends a durable event in the caller's transaction: it exists exactly if that commits. `tx` must come from
+   * `bus.transaction` or be the one a consumer was given.
+   */
+  async append<Data>(tx: EntityManager, event: DurableEvent<Data>, data: Data): Promise<void> {
+    const local = this.relay.localConsumers(event.name);
+    const json = JSON.stringify(data);
+    const trace = currentTrace();
+    const { id, at } = await this.store.append(tx, { name: event.name, json, trace }, local, LEASE_MS);
+    this.transactions.afterCommit(tx, () => {
+      this.relay.offer(local, { eventId: id, eventAt: at, name: event.name, data, trace, attempts: 1, weightBytes: json.length });
+      this.emitter.emit(event.name, data, { name: event.name, eventId: id } satisfies Heard);
+    });
+  }
+
+  /** Tells a volatile event once the transaction of `tx` has committed, and never if it does not. */
+  emitAfterCommit<Data>(tx: EntityManager, event: VolatileEvent<Data>, data: Data): void {
+    this.transactions.afterCommit(tx, () => this.emit(event, data));
+  }
+
+  /** One transaction whose appended events reach their consumers after the commit. */
+  transaction<T>(work: (tx: EntityManager) => Promise<T>): Promise<T> {
+    return this.transactions.run(work);
+  }
+
+  /** Durable events after a position, oldest first: what a client that resumes has missed, as far as it is kept. */
+  eventsAfter(eventId: string, events: readonly DurableEvent<unknown>[], limit: number) {
+    return this.store.after(eventId, events.map((event) => event.name), limit);
+  }
+
+  onApplicationBootstrap(): void {
+    for (const hearer of this.registry.hearers) this.subscribe(hearer);
+    void this.database.whenReady().then(() => this.start());
+  }
+
+  /** Lets everything received so far reach the database and its consumers, within bounds. */
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.maintenance);
+    const settled = Promise.all(this.queues.map((queue) => queue.idle())).then(() => this.relay.stop());
+    const late = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), DRAIN_WITHIN_MS).unref());
+    if ((await Promise.race([settled, late])) === 'late') {
+      this.logger.warn('Shutdown did not wait for everything in memory; undelivered events are in the outbox, unrecorded trades will be fetched again');
+    }
+  }
+
+  private async start(): Promise<void> {
+    for (;;) {
+      try {
+        await this.maintain();
+        await this.relay.start();
+        break;
+      } catch (error) {
+        this.logger.warn(`Bus could not start, trying again: ${(error as Error).message}`);
+        await new Promise((resolve) => setTimeout(resolve, 1000).unref());
+      }
+    }
+    this.maintenance = setInterval(() => {
+      this.maintain().catch((error: Error) => this.logger.warn(`Event partitions were not maintained: ${error.message}`));
+    }, MAINTAIN_EVERY_MS).unref();
+    this.announceReady();
+  }
+
+  private async maintain(): Promise<void> {
+    await this.store.createPartitions(PARTITIONS_AHEAD_HOURS);
+    await this.store.trim(this.settings.EVENTS_RETENTION);
+  }
+
+  private subscribe(hearer: Hearer): void {
+    if (!hearer.queue) {
+      this.emitter.on(hearer.event.name, (data: unknown, heard: Heard) => {
+        try {
+          hearer.run(data, heard);
+        } catch (error) {
+          this.hearerFailed(hearer.name, error);
+        }
+      });
+      return;
+    }
+    let unsaid = 0;
+    let saidAt = 0;
+    const bound = hearer.queue.bound(this.settings);
+    const queue = new HearingQueue<unknown>({ ...hearer.queue, bound }, (batch) => hearer.run(batch, { name: hearer.event.name }) as Promise<void>, {
+      depth: (weight) => this.depth.set({ queue: hearer.name }, weight),
+      failed: (error) => this.hearerFailed(hearer.name, error),
+      dropped: (weight) => {
+        this.dropped.inc({ queue: hearer.name }, weight);
+        unsaid += weight;
+        if (Date.now() - saidAt < SAY_DROPS_EVERY_MS) return;
+        this.logger.warn(`${hearer.name} cannot keep up: its queue of ${bound} is full, dropped ${unsaid} since the last such line`);
+        unsaid = 0;
+        saidAt = Date.now();
+      },
+    });
+    this.queues.push(queue);
+    this.emitter.on(hearer.event.name, (data: unknown) => queue.offer(data));
+  }
+
+  private hearerFailed(name: string, error: unknown): void {
+    this.hearerFailures.inc({ hearer: name });
+    this.logger.error(`${name} failed: ${(error as Error).message}`, (error as Error).stack);
+  }
+}

@@ -1,0 +1,175 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+
+/** An event on its way to one consumer. `attempts` is the claimer's token: whoever claims next raises it. */
+export type Delivery = Readonly<{
+  eventId: string;
+  eventAt: string;
+  name: string;
+  data: unknown;
+  trace: string | undefined;
+  attempts: number;
+  weightBytes: number;
+}>;
+
+export type ConsumerLag = Readonly<{ consumer: string; waiting: number; oldestSeconds: number }>;
+
+@Injectable()
+export class EventStore {
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  /**
+   * Appends one event and its delivery rows. Deliveries to `local` consumers are born claimed by this process until
+   * `leaseMs` from now, so that the wake-up in memory needs no claim; all others are due at once.
+   */
+  async append(
+    tx: EntityManager,
+    event: { name: string; json: string; trace: string | undefined },
+    local: readonly string[],
+    leaseMs: number,
+  ): Promise<{ id: string; at: string }> {
+    const rows = (await tx.query(
+      `with event as (
+         insert into bus.event (name, data, trace) values ($1, $2, $3) returning id, at
+       ), delivery as (
+         insert into bus.delivery (consumer, event_id, event_at, attempts, due_at)
+         select c.name, event.id, event.at, case when c.name = any($4) then 1 else 0 end,
+                case when c.name = any($4) then now() + $5 * interval '1 ms' else now() end
+         from event, bus.consumer c where c.event_name = $1
+       )
+       select id, at::text from event`,
+      [event.name, event.json, event.trace ?? null, local, leaseMs],
+    )) as { id: string; at: string }[];
+    return rows[0]!;
+  }
+
+  /** Claims what is due for one consumer, oldest first, for `leaseMs`. Rows that another process works on are skipped. */
+  async claim(consumer: string, limit: number, leaseMs: number): Promise<Delivery[]> {
+    const result = (await this.dataSource.query(
+      `with due as (
+         select consumer, event_id from bus.delivery
+         where consumer = $1 and due_at <= now()
+         order by event_id limit $2 for update skip locked
+       ), claimed as (
+         update bus.delivery d set attempts = d.attempts + 1, due_at = now() + $3 * interval '1 ms'
+         from due where d.consumer = due.consumer and d.event_id = due.event_id
+         returning d.event_id, d.event_at, d.attempts
+       )
+       select c.event_id, c.event_at::text, c.attempts, e.name, e.data::text as json, e.trace
+       from claimed c join bus.event e on e.id = c.event_id and e.at = c.event_at
+       order by c.event_id`,
+      [consumer, limit, leaseMs],
+    )) as { event_id: string; event_at: string; attempts: number; name: string; json: string; trace: string | null }[];
+    return result.map((row) => ({
+      eventId: row.event_id,
+      eventAt: row.event_at,
+      name: row.name,
+      data: JSON.parse(row.json) as unknown,
+      trace: row.trace ?? undefined,
+      attempts: row.attempts,
+      weightBytes: row.json.length,
+    }));
+  }
+
+  /** Settles deliveries this process still holds; returns how many that were. */
+  async settle(tx: EntityManager, consumer: string, deliveries: readonly Delivery[]): Promise<number> {
+    const [, settled] = (await tx.query(
+      `delete from bus.delivery d using unnest($2::bigint[], $3::int[]) as held(event_id, attempts)
+       where d.consumer = $1 and d.event_id = held.event_id and d.attempts = held.attempts`,
+      [consumer, deliveries.map((one) => one.eventId), deliveries.map((one) => one.attempts)],
+    )) as [unknown, number];
+    return settled;
+  }
+
+  /** Puts a failed delivery off. */
+  async postpone(consumer: string, delivery: Delivery, waitMs: number, error: string): Promise<void> {
+    await this.dataSource.query(
+      `update bus.delivery set due_at = now() + $4 * interval '1 ms', error = left($5, 2000)
+       where consumer = $1 and event_id = $2 and attempts = $3`,
+      [consumer, delivery.eventId, delivery.attempts, waitMs, error],
+    );
+  }
+
+  /** Makes everything claimed by an earlier life of this process due again; the token keeps a living claimer honest. */
+  async releaseLeases(consumers: readonly string[]): Promise<void> {
+    await this.dataSource.query(
+      `update bus.delivery set due_at = now() where consumer = any($1) and due_at > now() and error is null`,
+      [consumers],
+    );
+  }
+
+  /** Says who consumes what; forgets consumers of `modules` that the code no longer has, with their deliveries. */
+  async register(consumers: readonly { name: string; event: string }[], modules: readonly string[]): Promise<string[]> {
+    return this.dataSource.transaction(async (tx) => {
+      await tx.query(
+        `insert into bus.consumer (name, event_name) select * from unnest($1::text[], $2::text[])
+         on conflict (name) do update set event_name = excluded.event_name`,
+        [consumers.map((one) => one.name), consumers.map((one) => one.event)],
+      );
+      const [retired] = (await tx.query(
+        `delete from bus.consumer where split_part(name, '.', 1) = any($1) and name <> all($2) returning name`,
+        [modules, consumers.map((one) => one.name)],
+      )) as [{ name: string }[], number];
+      const names = retired.map((row) => row.name);
+      if (names.length > 0) await tx.query('delete from bus.delivery where consumer = any($1)', [names]);
+      return names;
+    });
+  }
+
+  /** Names of consumers that other processes run. */
+  async foreignConsumers(local: readonly string[]): Promise<string[]> {
+    const rows = (await this.dataSource.query('select name from bus.consumer where name <> all($1)', [local])) as { name: string }[];
+    return rows.map((row) => row.name);
+  }
+
+  /** What waits for each consumer, and for how long the oldest has. */
+  async lag(): Promise<ConsumerLag[]> {
+    const rows = (await this.dataSource.query(
+      `select c.name as consumer, count(d.event_id)::int as waiting,
+              coalesce(extract(epoch from now() - min(d.event_at)), 0)::float8 as oldest
+       from bus.consumer c left join bus.delivery d on d.consumer = c.name group by c.name`,
+    )) as { consumer: string; waiting: number; oldest: number }[];
+    return rows.map((row) => ({ consumer: row.consumer, waiting: row.waiting, oldestSeconds: row.oldest }));
+  }
+
+  /** Events of the given names after a position, oldest first, for clients that resume. */
+  async after(eventId: string, names: readonly string[], limit: number): Promise<{ eventId: string; name: string; data: unknown }[]> {
+    const rows = (await this.dataSource.query(
+      `select id, name, data from bus.event where id > $1 and name = any($2) order by id limit $3`,
+      [eventId, names, limit],
+    )) as { id: string; name: string; data: unknown }[];
+    return rows.map((row) => ({ eventId: row.id, name: row.name, data: row.data }));
+  }
+
+  /** Makes the partitions of this hour and the next `ahead`. */
+  async createPartitions(ahead: number): Promise<void> {
+    await this.dataSource.query(
+      `do $$
+       declare hour timestamptz;
+       begin
+         perform pg_advisory_xact_lock(7418529631);
+         for hour in select generate_series(date_trunc('hour', now(), 'UTC'), now() + interval '${Math.trunc(ahead)} hours', interval '1 hour') loop
+           execute format('create table if not exists bus.%I partition of bus.event for values from (%L) to (%L)',
+             'event_' || to_char(hour at time zone 'UTC', 'YYYYMMDDHH24'), hour, hour + interval '1 hour');
+         end loop;
+       end $$`,
+    );
+  }
+
+  /** Drops partitions that ended more than `retentionMs` ago and owe nobody a delivery; returns their names. */
+  async trim(retentionMs: number): Promise<string[]> {
+    const candidates = (await this.dataSource.query(
+      `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+       where i.inhparent = 'bus.event'::regclass
+         and to_timestamp(substr(c.relname, 7) || ' +00', 'YYYYMMDDHH24 TZH') + interval '1 hour' < now() - $1 * interval '1 ms'
+         and not exists (
+           select from bus.delivery d
+           where d.event_at >= to_timestamp(substr(c.relname, 7) || ' +00', 'YYYYMMDDHH24 TZH')
+             and d.event_at < to_timestamp(substr(c.relname, 7) || ' +00', 'YYYYMMDDHH24 TZH') + interval '1 hour')
+       order by 1`,
+      [retentionMs],
+    )) as { name: string }[];
+    for (const { name } of candidates) await this.dataSource.query(`drop table if exists bus."${name}"`);
+    return candidates.map((row) => row.name);
+  }
+}

@@ -1,0 +1,172 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Counter, Histogram } from 'prom-client';
+import type { EntityManager } from 'typeorm';
+import { Settings } from '../config/index.js';
+import { AppError, isTransientDatabaseError, PermanentError } from '../errors/index.js';
+import { inSpan } from '../observability/index.js';
+import { DeadLetterStore } from './dead-letter.store.js';
+import { type Delivery, EventStore } from './event.store.js';
+import { Lane } from './lane.js';
+import { type Consumer, HandlerRegistry } from './registry.service.js';
+import { Transactions } from './transactions.service.js';
+
+export const LEASE_MS = 30_000;
+const POLL_MS = 500;
+const CLAIM_LIMIT = 64;
+const LANE_BOUND_BYTES = 32 * 1024 * 1024;
+export const MAX_ATTEMPTS = 10;
+const BACKOFF_BASE_MS = 200;
+const BACKOFF_CAP_MS = 60_000;
+
+class LeaseLost extends Error {}
+
+/** Brings durable events to the consumers of this process: from memory after a commit, else out of the database. */
+@Injectable()
+export class Relay {
+  private readonly logger = new Logger('Relay');
+  private readonly lanes = new Map<string, { consumer: Consumer; lane: Lane }>();
+  private poll: NodeJS.Timeout | undefined;
+  private stopping = false;
+
+  constructor(
+    private readonly registry: HandlerRegistry,
+    private readonly store: EventStore,
+    private readonly deadLetters: DeadLetterStore,
+    private readonly transactions: Transactions,
+    private readonly settings: Settings,
+    @InjectMetric('bus_deliveries_total') private readonly outcomes: Counter<'consumer' | 'outcome'>,
+    @InjectMetric('processing_duration_seconds') private readonly duration: Histogram<'consumer'>,
+  ) {}
+
+  /** Registers the consumers and starts to deliver; call once the database is ready. */
+  async start(): Promise<void> {
+    const consumers = this.registry.consumers;
+    const retired = await this.store.register(
+      consumers.map((one) => ({ name: one.name, event: one.event.name })),
+      this.settings.MODULES,
+    );
+    if (retired.length > 0) this.logger.warn(`Consumers no longer in the code were retired: ${retired.join(', ')}`);
+    await this.store.releaseLeases(consumers.map((one) => one.name));
+    for (const consumer of consumers) {
+      const lane = new Lane(
+        { batch: consumer.batch, lingerMs: consumer.lingerMs, boundBytes: LANE_BOUND_BYTES },
+        (batch) => this.deliver(consumer, batch),
+        () => this.claim(consumer),
+      );
+      this.lanes.set(consumer.name, { consumer, lane });
+    }
+    this.look();
+    this.poll = setInterval(() => this.look(), POLL_MS).unref();
+  }
+
+  /** Names of the consumers of an event whose deliveries may be born claimed by this process. */
+  localConsumers(eventName: string): string[] {
+    if (this.stopping) return [];
+    return [...this.lanes.values()]
+      .filter(({ consumer, lane }) => consumer.event.name === eventName && lane.takesNew())
+      .map(({ consumer }) => consumer.name);
+  }
+
+  /** Hands a committed event to the consumers it was claimed for. */
+  offer(consumers: readonly string[], delivery: Delivery): void {
+    for (const name of consumers) this.lanes.get(name)?.lane.offer(delivery);
+  }
+
+  /** Finds what a crash, a back-off or another process left in the database. */
+  look(): void {
+    for (const { lane } of this.lanes.values()) lane.look();
+  }
+
+  /** Finishes what is in memory; what remains in the database waits for the next start. */
+  async stop(): Promise<void> {
+    clearInterval(this.poll);
+    this.stopping = true;
+    await Promise.all([...this.lanes.values()].map(({ lane }) => lane.idle()));
+  }
+
+  private claim(consumer: Consumer): Promise<Delivery[]> {
+    return this.stopping ? Promise.resolve([]) : this.store.claim(consumer.name, CLAIM_LIMIT, LEASE_MS);
+  }
+
+  /** Never throws: every delivery ends settled, postponed, dead, or left to whoever claims it next. */
+  private async deliver(consumer: Consumer, batch: Delivery[]): Promise<void> {
+    const worn = batch.filter((delivery) => delivery.attempts > MAX_ATTEMPTS);
+    for (const delivery of worn) await this.bury(consumer, delivery, new AppError('process.crashed', 'attempts used up without an answer'));
+    const alive = worn.length === 0 ? batch : batch.filter((delivery) => delivery.attempts <= MAX_ATTEMPTS);
+    if (alive.length === 0) return;
+
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      try {
+        await this.handle(consumer, alive);
+        this.outcomes.inc({ consumer: consumer.name, outcome: 'done' }, alive.length);
+        return;
+      } catch (error) {
+        if (isTransientDatabaseError(error)) {
+          if (this.stopping) return;
+          await new Promise((resolve) => setTimeout(resolve, waitMs));
+        } else if (alive.length > 1) {
+          for (const delivery of alive) await this.deliver(consumer, [delivery]);
+          return;
+        } else {
+          await this.fail(consumer, alive[0]!, error);
+          return;
+        }
+      }
+    }
+  }
+
+  private async handle(consumer: Consumer, batch: Delivery[]): Promise<void> {
+    const stopTimer = this.duration.startTimer({ consumer: consumer.name });
+    const attributes = { 'tapeline.events': batch.length, 'tapeline.event': consumer.event.name };
+    await inSpan(consumer.name, batch[0]!.trace, attributes, () =>
+      this.transactions.run(async (tx: EntityManager) => {
+        const held = await this.store.settle(tx, consumer.name, batch);
+        if (held < batch.length) throw new LeaseLost();
+        await consumer.run(consumer.batch === 1 ? batch[0]!.data : batch.map((delivery) => delivery.data), tx);
+      }),
+    );
+    stopTimer();
+  }
+
+  private async fail(consumer: Consumer, delivery: Delivery, error: unknown): Promise<void> {
+    if (error instanceof LeaseLost) {
+      this.outcomes.inc({ consumer: consumer.name, outcome: 'taken-over' });
+      return;
+    }
+    if (error instanceof PermanentError || delivery.attempts >= MAX_ATTEMPTS) return this.bury(consumer, delivery, error);
+    this.outcomes.inc({ consumer: consumer.name, outcome: 'retried' });
+    const waitMs = Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** delivery.attempts);
+    this.logger.warn(`${consumer.name} failed on event ${delivery.eventId}, attempt ${delivery.attempts}: ${messageOf(error)}`);
+    await this.store.postpone(consumer.name, delivery, waitMs, messageOf(error)).catch(() => undefined); // else the lease runs out
+  }
+
+  /** Settles the delivery and keeps the whole event as a dead letter, in one transaction. */
+  private async bury(consumer: Consumer, delivery: Delivery, error: unknown): Promise<void> {
+    const code = error instanceof AppError ? error.code : 'process.failed';
+    try {
+      await this.transactions.run(async (tx) => {
+        if ((await this.store.settle(tx, consumer.name, [delivery])) === 0) return;
+        await this.deadLetters.keep(
+          [
+            {
+              stage: 'process',
+              code,
+              message: messageOf(error),
+              source: { kind: 'delivery', id: consumer.name, position: delivery.eventId },
+              attempts: delivery.attempts,
+              payload: JSON.stringify({ name: delivery.name, data: delivery.data, trace: delivery.trace }),
+            },
+          ],
+          tx,
+        );
+      });
+      this.outcomes.inc({ consumer: consumer.name, outcome: 'dead' });
+      this.logger.error(`${consumer.name} gave up on event ${delivery.eventId} (${code}): ${messageOf(error)}`);
+    } catch (keeping) {
+      this.logger.error(`Could not keep the dead letter of event ${delivery.eventId}: ${messageOf(keeping)}`);
+    }
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

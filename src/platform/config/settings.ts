@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { plainToInstance, Transform } from 'class-transformer';
+import {
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  validateSync,
+  type ValidationError,
+} from 'class-validator';
+import { FEED_IDS, type FeedId } from '../../contracts/index.js';
+
+export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'streaming', 'dashboard'] as const;
+export type ModuleName = (typeof MODULE_NAMES)[number];
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `30s 5m 12h 30d` or `0` to milliseconds; anything else is left for the validator to name. */
+const duration = (): PropertyDecorator =>
+  Transform(({ value }) => {
+    const match = /^(\d{1,6})([smhd])$/.exec(String(value));
+    if (match) return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+    return value === '0' || value === 0 ? 0 : value;
+  });
+const number = (): PropertyDecorator =>
+  Transform(({ value }) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value));
+const list = (): PropertyDecorator =>
+  Transform(({ value }) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((item) => item.trim())
+          .filter((item) => item !== '')
+      : value,
+  );
+
+const WS_URL = { protocols: ['ws', 'wss'], require_protocol: true, require_tld: false };
+const HTTP_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
+
+/** Every setting of the process, in the environment's own names, with its default. `.env.example` says the same. */
+export class Settings {
+  @number() @IsInt() @Min(0) @Max(65_535) PORT = 8080;
+  @IsString() @MinLength(1) HOST = '127.0.0.1';
+
+  @IsOptional() @Matches(/^postgres(ql)?:\/\//, { message: 'must start with postgres:// or postgresql://' })
+  DATABASE_URL?: string;
+  @IsOptional() @IsString() @MinLength(1) PSQL_ADDR?: string;
+  @number() @IsInt() @Min(1) @Max(65_535) PSQL_PORT = 5432;
+  @IsString() PSQL_USER = 'tapeline';
+  @IsString() PSQL_PASS = '';
+  @IsString() PSQL_DB = 'tapeline';
+  /** Connections of the pool. */
+  @number() @IsInt() @Min(4) @Max(100) DATABASE_POOL = 12;
+  @IsString() @MinLength(1) DATA_DIR = './data';
+
+  @list() @ArrayNotEmpty() @ArrayUnique() @IsIn(FEED_IDS, { each: true, message: `must be a list out of ${FEED_IDS.join(', ')}` })
+  FEEDS: FeedId[] = ['simulator'];
+  @list() @ArrayNotEmpty() @ArrayUnique() @Matches(/^[A-Z0-9]{2,30}$/, { each: true, message: 'must be a list such as BTCUSDT,ETHUSDT' })
+  BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
+  @IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' }) BINANCE_WS_URL = 'wss://stream.binance.com:9443';
+  @IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' }) BINANCE_REST_URL = 'https://api.binance.com';
+  /** Average trades per second of the busiest simulated market is six times this. */
+  @number() @Min(0.01) @Max(1000) SIMULATOR_RATE = 1;
+  @number() @IsInt() @Min(0) @Max(2 ** 32 - 1) SIMULATOR_SEED = 1;
+
+  /** Trades kept in memory while the database does not take them; beyond, they are dropped, counted and healed later. */
+  @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;
+  @number() @IsInt() @Min(0) @Max(600_000) CANDLE_LATENESS_MS = 2000;
+  @number() @IsInt() @Min(0) @Max(100_000_000) BACKFILL_MAX_TRADES = 100_000;
+  /** How long delivered events stay readable for clients that resume; whole hours are dropped at a time. */
+  @duration() @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' }) @Min(3_600_000, { message: 'must be at least 1h' })
+  EVENTS_RETENTION = UNIT_MS.h * 2;
+
+  @list() @ArrayNotEmpty() @ArrayUnique() @IsIn(MODULE_NAMES, { each: true, message: `must be a list out of ${MODULE_NAMES.join(', ')}` })
+  MODULES: ModuleName[] = [...MODULE_NAMES];
+  @IsOptional() @IsString() @MinLength(16) METRICS_TOKEN?: string;
+  @number() @IsInt() @Min(1) @Max(100_000) STREAM_MAX_CLIENTS = 5000;
+  @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }) LOG_LEVEL: (typeof LOG_LEVELS)[number] = 'info';
+}
+
+/** Settings whose values are never printed. */
+const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN']);
+
+/** Thrown at start; the message lists every fault with the setting's name and what would be right. */
+export class SettingsError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'SettingsError';
+  }
+}
+
+/** Reads the environment once. Any `X` may be given as `X_FILE`, a path to its value. Throws SettingsError. */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const faults: string[] = [];
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(new Settings()).concat('DATABASE_URL', 'PSQL_ADDR', 'METRICS_TOKEN')) {
+    const value = valueOf(name, env, faults);
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const settings = plainToInstance(Settings, given, { exposeDefaultValues: true });
+  faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
+  if (settings.DATABASE_URL && settings.PSQL_ADDR) faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
+  if (faults.length > 0) throw new SettingsError(faults);
+  return settings;
+}
+
+/** What is in force, for `cli doctor`: secrets are masked. */
+export function describeSettings(settings: Settings): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, SECRET.has(name) && value !== '' ? '(set)' : String(value)]),
+  );
+}
+
+function valueOf(name: string, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (file === undefined || file === '') return env[name];
+  if (env[name] !== undefined && env[name] !== '') faults.push(`${name} and ${name}_FILE: give one of them, not both`);
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    faults.push(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+    return undefined;
+  }
+}
+
+function faultOf(error: ValidationError, given: Record<string, unknown>): string {
+  const wanted = Object.values(error.constraints ?? {})
+    .map((text) => text.replace(`${error.property} `, '').replace(`each value in ${error.property} `, 'each value '))
+    .join(' and ');
+  const value = SECRET.has(error.property) ? 'the given value (not shown)' : JSON.stringify(given[error.property]);
+  return `${error.property}: ${value} ${wanted}`;
+}

@@ -1,0 +1,5 @@
+export * from './data-source-options.js';
+export * from './database.module.js';
+export * from './database.service.js';
+export * from './embedded-postgres.js';
+export * from './migrate.js';

@@ -1,0 +1,30 @@
+/** Every code this process answers or records, with its HTTP status. docs/errors.md lists the same; a test compares. */
+export const ERRORS = {
+  'http.bad-request': { status: 400, title: 'The request is malformed' },
+  'http.unauthorized': { status: 401, title: 'A key is needed' },
+  'http.not-found': { status: 404, title: 'No such route' },
+  'http.method-not-allowed': { status: 405, title: 'The route does not take this method' },
+  'http.payload-too-large': { status: 413, title: 'The body is larger than the limit' },
+  'http.unsupported-media-type': { status: 415, title: 'The body is of a type this route does not take' },
+  'http.internal': { status: 500, title: 'Something broke in this process' },
+  'request.bad-parameter': { status: 400, title: 'A parameter has a wrong value' },
+  'market.unknown-symbol': { status: 404, title: 'No trade of this symbol was ever recorded' },
+  'market.unknown-source': { status: 404, title: 'No such feed' },
+  'database.unavailable': { status: 503, title: 'The database does not answer' },
+  'stream.bad-request': { status: 400, title: 'The live request is malformed' },
+  'stream.too-many-clients': { status: 503, title: 'No room for another live client' },
+  'receive.queue-full': { status: 503, title: 'The receive queue was full and trades were dropped' },
+  'decode.not-json': { status: 422, title: 'A frame is not JSON' },
+  'parse.unknown-frame': { status: 422, title: 'A frame has a shape the connector does not know' },
+  'parse.bad-trade': { status: 422, title: 'A trade frame lacks a field or has one of a wrong type' },
+  'validate.price': { status: 422, title: 'The price is not a positive decimal' },
+  'validate.size': { status: 422, title: 'The size is not a non-negative decimal' },
+  'validate.trade-id': { status: 422, title: 'The trade id is not an integer between 0 and 2^63 - 1' },
+  'validate.time': { status: 422, title: 'The trade time is outside the accepted range' },
+  'validate.symbol': { status: 422, title: 'The symbol is not 1 to 40 upper-case letters, digits, dots or dashes' },
+  'store.refused': { status: 422, title: 'The database refused a trade' },
+  'process.failed': { status: 500, title: 'A handler failed on every attempt' },
+  'process.crashed': { status: 500, title: 'The process died while a handler ran, on every attempt' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,9 @@
+export * from './instant.decorator.js';
+export * from './open-api.js';
+export * from './page.js';
+export * from './problem.js';
+export * from './problem.filter.js';
+export * from './validation.js';
+
+/** Where the REST routes live. */
+export const API = 'api/v1';

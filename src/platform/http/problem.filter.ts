@@ -1,0 +1,46 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode, isTransientDatabaseError } from '../errors/index.js';
+import { problemOf } from './problem.js';
+
+const CODE_OF_STATUS: Record<number, ErrorCode> = {
+  400: 'http.bad-request',
+  401: 'http.unauthorized',
+  404: 'http.not-found',
+  405: 'http.method-not-allowed',
+  413: 'http.payload-too-large',
+  415: 'http.unsupported-media-type',
+  503: 'database.unavailable',
+};
+
+/** Turns whatever was thrown into a problem answer, and logs it once: 5xx as an error, the rest not at all. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Http');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const error = this.translate(thrown);
+    if (error.status >= 500) this.logger.error({ err: thrown, code: error.code, url: request.url }, error.detail);
+    void reply
+      .status(error.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(problemOf(error, request.url.split('?')[0]!, request.id));
+  }
+
+  private translate(thrown: unknown): AppError {
+    if (thrown instanceof AppError) return thrown;
+    if (isTransientDatabaseError(thrown)) return new AppError('database.unavailable', 'try again in a moment', { cause: thrown });
+    const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
+    const code = CODE_OF_STATUS[status] ?? (status < 500 ? 'http.bad-request' : 'http.internal');
+    const detail = code === 'http.internal' ? 'the log has the reason under this correlation id' : (thrown as Error).message;
+    return new AppError(code, detail, { cause: thrown });
+  }
+}
+
+/** Fastify's own errors (malformed URL, body too large) carry a statusCode. */
+function statusOf(thrown: unknown): number {
+  const { statusCode } = (thrown ?? {}) as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : 500;
+}

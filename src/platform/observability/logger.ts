@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Params } from 'nestjs-pino';
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import type { Settings } from '../config/index.js';
+
+const REDACTED = ['req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]', 'req.headers["x-hub-signature-256"]'];
+/** Asked every few seconds, or open for hours: they would drown the log. */
+const NOT_LOGGED = /^\/(health|healthz|readyz|metrics|stream|dashboard|docs)/;
+const CORRELATION_ID = /^[\w.:-]{1,128}$/;
+
+/** JSON lines, or readable ones on a terminal. */
+export function createLogger(settings: Settings): Logger {
+  const options: pino.LoggerOptions = { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: REDACTED };
+  if (!process.stdout.isTTY) return pino(options);
+  return pino(options, pretty({ ignore: 'context,req,res,responseTime', messageFormat: '{if context}[{context}] {end}{msg}', sync: true }));
+}
+
+/** A request's own `X-Correlation-ID`, or a new one. */
+export function correlationIdOf(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-correlation-id'];
+  return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
+}
+
+export function loggerParams(logger: Logger): Params {
+  return {
+    // Nest's own default route matches nothing under Fastify (nestjs-pino 5.2).
+    forRoutes: ['{*splat}'],
+    pinoHttp: {
+      logger,
+      autoLogging: { ignore: (request) => NOT_LOGGED.test(request.url ?? '') },
+      customProps: (request) => ({ correlation_id: request.id }),
+      customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'debug'),
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { InstantParameter } from '../platform/http/index.js';
+
+const DECIMAL = { type: String, format: 'decimal' } as const;
+
+export class SourceQuery {
+  /** Feed to ask; left out, the first configured feed that has the symbol answers, and says which. */
+  @ApiPropertyOptional({ example: 'simulator' })
+  @IsOptional()
+  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the id of a feed such as simulator or binance' })
+  source?: string;
+}
+
+export class TradesQuery extends SourceQuery {
+  @InstantParameter('First instant, inclusive; left out, pages go backward from `to`.')
+  from?: number;
+
+  @InstantParameter('Last instant, exclusive; left out, now.')
+  to?: number;
+
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  limit: number = 100;
+
+  /** `nextCursor` of the answer before. */
+  @ApiPropertyOptional()
+  @IsOptional()
+  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  cursor?: string;
+}
+
+export class TradeBody {
+  @ApiProperty({ example: '1068572091' }) tradeId!: string;
+  @ApiProperty({ ...DECIMAL, example: '65083.67' }) price!: string;
+  /** `0` is a price without a trade. */
+  @ApiProperty({ ...DECIMAL, example: '0.01034361' }) size!: string;
+  /** The taker's side; absent where the venue does not say. */
+  @ApiPropertyOptional({ enum: ['buy', 'sell'] }) side?: 'buy' | 'sell';
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:05:48.167634Z' }) tradedAt!: string;
+}
+
+export class PriceBody extends TradeBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+}
+
+export class TradesBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  /** Oldest first. */
+  @ApiProperty({ type: [TradeBody] }) items!: TradeBody[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class SymbolBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  @ApiProperty({ example: 'Binance' }) exchange!: string;
+  @ApiProperty({ example: 'BTCUSDT' }) venueSymbol!: string;
+  /** Of the last trade. */
+  @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.67' }) price!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-08-09T21:05:48.167634Z' }) tradedAt!: string | null;
+}
+
+export class SymbolsBody {
+  @ApiProperty({ type: [SymbolBody] }) items!: SymbolBody[];
+  @ApiProperty({ type: String, nullable: true, example: null }) nextCursor!: string | null;
+}

@@ -1,0 +1,199 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Counter, Histogram } from 'prom-client';
+import type { EntityManager } from 'typeorm';
+import {
+  type RecordedSeries,
+  type Trade,
+  TradesReceivedV1,
+  type TradesReceivedV1Data,
+  TradesRecordedV1,
+  TradesRejectedV1,
+} from '../contracts/index.js';
+import { Bus, type DeadLetter, DeadLetters, HearsQueued } from '../platform/bus/index.js';
+import { errorCode, isTransientDatabaseError, UNIQUE_VIOLATION } from '../platform/errors/index.js';
+import { inSpan, nowUs } from '../platform/observability/index.js';
+import { safeId, SeriesStore } from './series.store.js';
+import { appendTrade, emptyColumns, RecordedBatch } from './trade-batch.js';
+import { checkTrade, isTradeId, type TradeFault } from './trade-rules.js';
+import { TradeStore } from './trade.store.js';
+
+const TAKE_TRADES = 5000;
+const RETRY_MS = { first: 50, most: 2000 };
+
+type Rejected = Readonly<{ trade: Trade; fault: TradeFault | Readonly<{ code: 'store.refused'; message: string }> }>;
+
+/** Records every valid trade once, and tells what was new in the same transaction. One batch is in flight at a time. */
+@Injectable()
+export class Recorder implements OnModuleDestroy {
+  private readonly logger = new Logger('Recorder');
+  private stopping = false;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly deadLetters: DeadLetters,
+    private readonly seriesStore: SeriesStore,
+    private readonly trades: TradeStore,
+    @InjectMetric('crypto_trades_total') private readonly recorded: Counter<'source' | 'symbol'>,
+    @InjectMetric('trades_repeated_total') private readonly repeated: Counter<'source'>,
+    @InjectMetric('trade_latency_seconds') private readonly latency: Histogram<'stage'>,
+  ) {}
+
+  onModuleDestroy(): void {
+    this.stopping = true;
+  }
+
+  /** Waits out a database that is away; what arrives meanwhile queues up to its bound. */
+  @HearsQueued(TradesReceivedV1, 'processing.record-trades', {
+    bound: (settings) => settings.RECEIVE_QUEUE_TRADES,
+    take: TAKE_TRADES,
+    weigh: (data) => data.trades.length,
+  })
+  async onTradesReceived(batches: readonly TradesReceivedV1Data[]): Promise<void> {
+    await this.bus.whenReady();
+    const valid: Trade[] = [];
+    const rejected: Rejected[] = [];
+    const now = nowUs();
+    for (const { trades } of batches) {
+      for (const trade of trades) {
+        const checked = checkTrade(trade, now);
+        if ('code' in checked) rejected.push({ trade, fault: checked });
+        else valid.push(checked);
+      }
+    }
+    await this.record(valid, rejected);
+  }
+
+  private async record(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater = true): Promise<void> {
+    for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
+      try {
+        const series = await this.recordOnce(valid, rejected, trustHighWater);
+        this.observe(valid, series);
+        return;
+      } catch (error) {
+        if (trustHighWater && errorCode(error) === UNIQUE_VIOLATION) {
+          trustHighWater = false;
+        } else if (isTransientDatabaseError(error)) {
+          if (this.stopping) throw error;
+          this.logger.warn(`Recording waits ${waitMs} ms for the database: ${(error as Error).message}`);
+          await new Promise((resolve) => setTimeout(resolve, waitMs));
+        } else {
+          return this.isolate(valid, rejected, error);
+        }
+      }
+    }
+  }
+
+  /** One trade the database refuses must not hold up the others: halve until it stands alone, then reject it. */
+  private async isolate(valid: readonly Trade[], rejected: readonly Rejected[], error: unknown): Promise<void> {
+    const message = (error as Error).message;
+    const alone = valid[0];
+    if (valid.length > 1) {
+      const middle = valid.length >> 1;
+      await this.record(valid.slice(0, middle), rejected, false);
+      await this.record(valid.slice(middle), [], false);
+    } else if (alone) {
+      await this.record([], [...rejected, { trade: alone, fault: { code: 'store.refused', message } }], false);
+    } else {
+      this.logger.error(`Could not keep ${rejected.length} rejected trades: ${message}`);
+    }
+  }
+
+  private async recordOnce(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater: boolean): Promise<RecordedSeries[]> {
+    await this.seriesStore.load(valid);
+    await this.trades.createPartitions(valid.map((trade) => trade.tradedAtUs));
+    const { fresh, doubtful, highWaters } = this.split(valid, trustHighWater);
+    const series = await inSpan('processing.record-trades', undefined, { 'tapeline.trades': valid.length }, () =>
+      this.bus.transaction(async (tx) => {
+        if (rejected.length > 0) await this.reject(tx, rejected);
+        const recorded = new RecordedBatch();
+        await this.insertFresh(tx, fresh, recorded);
+        await this.insertDoubtful(tx, doubtful, recorded);
+        if (recorded.series.length > 0) await this.bus.append(tx, TradesRecordedV1, { series: recorded.series });
+        return recorded.series;
+      }),
+    );
+    for (const [one, highWater] of highWaters) one.highWater = Math.max(one.highWater, highWater);
+    return series;
+  }
+
+  /** Ids that only rise above all recorded ones are fresh; any other may be a repeat and takes the exact way. */
+  private split(valid: readonly Trade[], trustHighWater: boolean) {
+    const fresh: Trade[] = [];
+    const doubtful: Trade[] = [];
+    const highWaters = new Map<ReturnType<typeof this.seriesOf>, number>();
+    for (const trade of valid) {
+      const series = this.seriesOf(trade);
+      const id = safeId(trade.tradeId);
+      const highWater = highWaters.get(series) ?? series.highWater;
+      if (trustHighWater && id > highWater && id !== Infinity) fresh.push(trade);
+      else doubtful.push(trade);
+      if (id > highWater) highWaters.set(series, id);
+    }
+    return { fresh, doubtful, highWaters };
+  }
+
+  private async insertFresh(tx: EntityManager, trades: readonly Trade[], recorded: RecordedBatch): Promise<void> {
+    if (trades.length === 0) return;
+    const columns = emptyColumns();
+    for (const trade of trades) {
+      const { id } = this.seriesOf(trade);
+      appendTrade(columns, id, trade);
+      recorded.add(id, trade);
+    }
+    await this.trades.recordNew(tx, columns);
+  }
+
+  private async insertDoubtful(tx: EntityManager, trades: readonly Trade[], recorded: RecordedBatch): Promise<void> {
+    if (trades.length === 0) return;
+    const columns = emptyColumns();
+    for (const trade of trades) appendTrade(columns, this.seriesOf(trade).id, trade);
+    const inserted = await this.trades.recordMissing(tx, columns);
+    for (const trade of trades) {
+      const { id } = this.seriesOf(trade);
+      // deleted when told, so that a repeat within the batch is not told twice
+      if (inserted.delete(`${id} ${BigInt(trade.tradeId)}`)) recorded.add(id, trade);
+    }
+  }
+
+  private async reject(tx: EntityManager, rejected: readonly Rejected[]): Promise<void> {
+    await this.deadLetters.keep(
+      tx,
+      rejected.map(
+        ({ trade, fault }): DeadLetter => ({
+          stage: fault.code === 'store.refused' ? 'store' : 'validate',
+          code: fault.code,
+          message: fault.message,
+          source: { kind: 'feed', id: trade.source, position: `${trade.venueSymbol} ${trade.tradeId}` },
+          attempts: 1,
+          payload: JSON.stringify(trade),
+        }),
+      ),
+    );
+    const withId = rejected.filter(({ trade }) => isTradeId(trade.tradeId));
+    if (withId.length === 0) return;
+    await this.bus.append(tx, TradesRejectedV1, {
+      rejected: withId.map(({ trade: { source, symbol, venueSymbol, tradeId } }) => ({ source, symbol, venueSymbol, tradeId })),
+    });
+  }
+
+  private seriesOf(trade: Trade) {
+    const series = this.seriesStore.get(trade.source, trade.venueSymbol);
+    if (!series) throw new Error(`The series ${trade.source} ${trade.venueSymbol} could not be made`);
+    return series;
+  }
+
+  private observe(valid: readonly Trade[], series: readonly RecordedSeries[]): void {
+    const now = nowUs();
+    const repeated = new Map<string, number>();
+    for (const { source } of valid) repeated.set(source, (repeated.get(source) ?? 0) + 1);
+    for (const one of series) {
+      repeated.set(one.source, (repeated.get(one.source) ?? 0) - one.tradeIds.length);
+      this.recorded.inc({ source: one.source, symbol: one.symbol }, one.tradeIds.length);
+      const [traded, arrived] = [one.tradedAtUs[0]!, one.receivedAtUs[0]!];
+      this.latency.observe({ stage: 'traded-to-received' }, Math.max(0, (arrived - traded) / 1e6));
+      this.latency.observe({ stage: 'received-to-recorded' }, Math.max(0, (now - arrived) / 1e6));
+    }
+    for (const [source, count] of repeated) if (count > 0) this.repeated.inc({ source }, count);
+  }
+}

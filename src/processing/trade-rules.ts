@@ -1,0 +1,48 @@
+import { canonicalDecimal, type Trade } from '../contracts/index.js';
+
+export type TradeFault = Readonly<{
+  code: 'validate.price' | 'validate.size' | 'validate.trade-id' | 'validate.time' | 'validate.symbol';
+  /** What was wrong, with the value. */
+  message: string;
+}>;
+
+/** 2009-01-03, the day of the first bitcoin block: no trade is older. */
+const EARLIEST_US = Date.UTC(2009, 0, 3) * 1000;
+/** A venue's clock may run ahead of ours, but not by more. */
+const AHEAD_US = 24 * 3_600_000_000;
+const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
+const INTEGER = /^\d{1,19}$/;
+const LARGEST_ID = 2n ** 63n - 1n;
+
+/** A trade with canonical decimals, or what is wrong with it. `nowUs` bounds how far in the future a trade may lie. */
+export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
+  const price = decimalOf(trade.price);
+  if (price === undefined || price === '0' || price.charCodeAt(0) === 45) {
+    return { code: 'validate.price', message: `price ${quote(trade.price)} is not a positive decimal` };
+  }
+  const size = decimalOf(trade.size);
+  if (size === undefined || size.charCodeAt(0) === 45) {
+    return { code: 'validate.size', message: `size ${quote(trade.size)} is not a non-negative decimal` };
+  }
+  if (!isTradeId(trade.tradeId)) {
+    return { code: 'validate.trade-id', message: `trade id ${quote(trade.tradeId)} is not an integer between 0 and 2^63 - 1` };
+  }
+  if (!Number.isSafeInteger(trade.tradedAtUs) || trade.tradedAtUs < EARLIEST_US || trade.tradedAtUs > nowUs + AHEAD_US) {
+    return {
+      code: 'validate.time',
+      message: `trade time ${String(trade.tradedAtUs)} is not in microseconds between 2009 and a day from now`,
+    };
+  }
+  if (!SYMBOL.test(trade.symbol) || !SYMBOL.test(trade.venueSymbol.toUpperCase().replaceAll(/[/:]/g, '-'))) {
+    return { code: 'validate.symbol', message: `symbol ${quote(trade.symbol)} (${quote(trade.venueSymbol)}) is malformed` };
+  }
+  return price === trade.price && size === trade.size ? trade : { ...trade, price, size };
+}
+
+/** Ids above it are kept as text only: 2^63 - 1 is the most a bigint column takes. */
+export function isTradeId(id: unknown): id is string {
+  return typeof id === 'string' && INTEGER.test(id) && (id.length < 19 || BigInt(id) <= LARGEST_ID);
+}
+
+const decimalOf = (text: unknown): string | undefined => (typeof text === 'string' ? canonicalDecimal(text) : undefined);
+const quote = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 60);
