@@ -14,7 +14,7 @@ export class Bus1700000000001 implements MigrationInterface {
         data json not null,
         trace text
       ) partition by range (at);
-      create index event_id on bus.event (id);
+      create index event_position on bus.event (id);
       comment on table bus.event is 'One durable event a row, by the hour; trimmed once delivered and past EVENTS_RETENTION.';
 
       create table bus.consumer (

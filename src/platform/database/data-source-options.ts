@@ -1,4 +1,4 @@
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSourceOptions, Logger } from 'typeorm';
 import { MIGRATIONS } from '../../../migrations/index.js';
 import type { Settings } from '../config/index.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
@@ -26,9 +26,14 @@ export function dataSourceOptions(settings: Settings, embedded?: Connection): Da
     poolSize: settings.DATABASE_POOL,
     migrations: MIGRATIONS,
     migrationsTableName: 'migration',
+    logger: QUIET,
     extra: { idle_in_transaction_session_timeout: 60_000, keepAlive: true },
   };
 }
 
 /** True when the settings name no database, so the process starts its own. */
 export const wantsEmbedded = (settings: Settings): boolean => !settings.DATABASE_URL && !settings.PSQL_ADDR;
+
+/** Whatever fails is thrown, and logged by who catches it; TypeORM would print it to the console as well. */
+const nothing = (): void => undefined;
+const QUIET: Logger = { logQuery: nothing, logQueryError: nothing, logQuerySlow: nothing, logSchemaBuild: nothing, logMigration: nothing, log: nothing };

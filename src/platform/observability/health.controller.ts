@@ -1,6 +1,7 @@
-import { type BeforeApplicationShutdown, Controller, Get, Header, type OnModuleDestroy } from '@nestjs/common';
+import { Controller, Get, Header, HttpException, type OnModuleDestroy, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
+import type { FastifyReply } from 'fastify';
 import { Database } from '../database/index.js';
 import { EventLoop } from './event-loop.service.js';
 import { type HealthPart, HealthParts } from './health.service.js';
@@ -8,7 +9,7 @@ import { type HealthPart, HealthParts } from './health.service.js';
 /** Kubernetes probes and a page for people; nothing here is hard-coded, every part is asked. */
 @ApiTags('observability')
 @Controller()
-export class HealthController implements OnModuleDestroy, BeforeApplicationShutdown {
+export class HealthController implements OnModuleDestroy {
   private stopping = false;
 
   constructor(
@@ -38,43 +39,45 @@ export class HealthController implements OnModuleDestroy, BeforeApplicationShutd
   @Header('cache-control', 'no-store')
   @HealthCheck()
   @ApiOperation({ summary: 'Liveness: the event loop turns' })
-  live() {
-    return this.ask((part) => part.name === 'event-loop');
+  live(@Res({ passthrough: true }) reply: FastifyReply) {
+    return this.ask(reply, (part) => part.name === 'event-loop');
   }
 
   @Get(['health/ready', 'readyz'])
   @Header('cache-control', 'no-store')
   @HealthCheck()
   @ApiOperation({ summary: 'Readiness: migrations done, database answers, consumers run, feeds connected or retrying' })
-  ready() {
-    return this.ask((part) => part.gatesReadiness);
+  ready(@Res({ passthrough: true }) reply: FastifyReply) {
+    return this.ask(reply, (part) => part.gatesReadiness);
   }
 
   @Get('health')
   @Header('cache-control', 'no-store')
   @HealthCheck()
   @ApiOperation({ summary: 'Every part with its figures' })
-  health() {
-    return this.ask(() => true);
+  health(@Res({ passthrough: true }) reply: FastifyReply) {
+    return this.ask(reply, () => true);
   }
 
   onModuleDestroy(): void {
     this.stopping = true;
   }
 
-  beforeApplicationShutdown(): void {
-    this.stopping = true;
-  }
-
-  private ask(wanted: (part: HealthPart) => boolean) {
+  private async ask(reply: FastifyReply, wanted: (part: HealthPart) => boolean): Promise<unknown> {
     const asked = this.parts.all().filter(wanted);
-    return this.terminus.check([
-      ...asked.map((part) => async () => {
-        const report = await part.check();
-        const session = this.indicators.check(part.name);
-        return report.up ? session.up(report.details) : session.down(report.details);
-      }),
-      ...(this.stopping ? [() => this.indicators.check('process').down({ error: 'shutting down' })] : []),
-    ]);
+    try {
+      return await this.terminus.check([
+        ...asked.map((part) => async () => {
+          const report = await part.check();
+          const session = this.indicators.check(part.name);
+          return report.up ? session.up(report.details) : session.down(report.details);
+        }),
+        ...(this.stopping ? [() => this.indicators.check('process').down({ error: 'shutting down' })] : []),
+      ]);
+    } catch (error) {
+      if (!(error instanceof HttpException)) throw error;
+      void reply.status(error.getStatus()); // terminus' own answer, not a problem: probes and people read the parts
+      return error.getResponse();
+    }
   }
 }

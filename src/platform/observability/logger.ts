@@ -10,9 +10,25 @@ const REDACTED = ['req.headers.authorization', 'req.headers.cookie', 'req.header
 const NOT_LOGGED = /^\/(health|healthz|readyz|metrics|stream|dashboard|docs)/;
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 
+/** Nest tells every module and route at start: worth a line only when one looks for it. */
+const FRAMEWORK = new Set(['InstanceLoader', 'NestFactory', 'NestApplication', 'RouterExplorer', 'RoutesResolver']);
+
 /** JSON lines, or readable ones on a terminal. */
 export function createLogger(settings: Settings): Logger {
-  const options: pino.LoggerOptions = { level: settings.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: REDACTED };
+  const options: pino.LoggerOptions = {
+    level: settings.LOG_LEVEL,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: REDACTED,
+    formatters: { level: (label) => ({ level: label }) },
+    hooks: {
+      logMethod(args, method, level) {
+        const context = (args[0] as unknown as { context?: string } | undefined)?.context;
+        if (level === pino.levels.values.info && context !== undefined && FRAMEWORK.has(context)) this.debug(...args);
+        else method.apply(this, args);
+      },
+    },
+  };
   if (!process.stdout.isTTY) return pino(options);
   return pino(options, pretty({ ignore: 'context,req,res,responseTime', messageFormat: '{if context}[{context}] {end}{msg}', sync: true }));
 }
@@ -31,7 +47,7 @@ export function loggerParams(logger: Logger): Params {
       logger,
       autoLogging: { ignore: (request) => NOT_LOGGED.test(request.url ?? '') },
       customProps: (request) => ({ correlation_id: request.id }),
-      customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'debug'),
+      customLogLevel: () => 'debug', // what fails is logged once, by the problem filter
     },
   };
 }

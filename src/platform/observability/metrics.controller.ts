@@ -8,7 +8,7 @@ import { AppError } from '../errors/index.js';
 
 /** `GET /metrics` in the Prometheus text format, behind `METRICS_TOKEN` when one is set. */
 @ApiTags('observability')
-@Controller('metrics')
+@Controller()
 export class MetricsController extends PrometheusController {
   constructor(private readonly settings: Settings) {
     super();
@@ -16,7 +16,7 @@ export class MetricsController extends PrometheusController {
 
   @Get()
   @ApiExcludeEndpoint()
-  async scrape(@Headers('authorization') authorization: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+  override async index(@Res({ passthrough: true }) reply: FastifyReply, @Headers('authorization') authorization?: string): Promise<string> {
     const token = this.settings.METRICS_TOKEN;
     if (token !== undefined && !sameText(authorization ?? '', `Bearer ${token}`)) {
       throw new AppError('http.unauthorized', 'metrics want Authorization: Bearer <METRICS_TOKEN>');

@@ -1,0 +1,111 @@
+import { canonicalDecimal, type FeedId, type Trade } from '../../contracts/index.js';
+import { type Connector, FrameError, microsecondsOf, type Parsed } from './connector.js';
+
+/** Streams named in the URL; more follow in SUBSCRIBE frames of as many, which keeps every URL below 4 KiB. */
+const STREAMS_PER_MESSAGE = 200;
+
+type RawTrade = { e?: unknown; s?: unknown; t?: unknown; p?: unknown; q?: unknown; T?: unknown; m?: unknown };
+type HistoricalTrade = { id?: unknown; price?: unknown; qty?: unknown; time?: unknown; isBuyerMaker?: unknown };
+
+/**
+ * Binance spot: `@trade` over combined streams, healed by `historicalTrades`. The simulator and the replayer speak the
+ * same protocol, so `simulator` is this connector under another source.
+ * Source: venue's web-socket-streams.md and rest-api.md at a5e0bc3, as kept in reference/market.md 3.1.
+ */
+export function binance(id: FeedId, exchange: string): Connector {
+  return {
+    id,
+    exchange,
+    connection(wsUrl, venueSymbols) {
+      const streams = venueSymbols.map((symbol) => `${symbol.toLowerCase()}@trade`);
+      const frames: string[] = [];
+      for (let at = STREAMS_PER_MESSAGE; at < streams.length; at += STREAMS_PER_MESSAGE) {
+        frames.push(JSON.stringify({ method: 'SUBSCRIBE', params: streams.slice(at, at + STREAMS_PER_MESSAGE), id: at }));
+      }
+      const named = streams.slice(0, STREAMS_PER_MESSAGE).join('/');
+      return { url: `${wsUrl.replace(/\/$/, '')}/stream?streams=${named}&timeUnit=MICROSECOND`, frames };
+    },
+
+    /** `{"stream":…,"data":{"e":"trade",…}}`; `m` true: the buyer was the maker, so the taker sold. */
+    parse(raw, receivedAtUs): Parsed {
+      const frame = parseJson(raw) as { data?: RawTrade; stream?: unknown; result?: unknown; code?: unknown; msg?: unknown; error?: unknown; e?: unknown };
+      const data = frame.data;
+      if (typeof data === 'object' && data !== null && data.e === 'trade') {
+        return { kind: 'trades', trades: [tradeOf(raw, data.s, data.t, data.p, data.q, data.T, data.m, receivedAtUs)] };
+      }
+      if (data?.e === 'serverShutdown' || frame.e === 'serverShutdown') return { kind: 'shutdown' };
+      if (typeof frame.code === 'number') return { kind: 'refused', message: String(frame.msg ?? frame.code) };
+      if (typeof frame.error === 'object' && frame.error !== null) return { kind: 'refused', message: JSON.stringify(frame.error) };
+      if ('result' in frame) return { kind: 'alive' };
+      return { kind: 'unknown' };
+    },
+
+    symbolsPerConnection: 1024,
+    sendEveryMs: 350, // five messages a second, pings and pongs included
+    rotateAfterMs: 23.5 * 3_600_000,
+    attemptsPer5Min: 250, // of 300 an address
+    contiguousIds: true,
+
+    history: {
+      request: (restUrl, venueSymbol, fromId) => ({
+        url: `${restUrl.replace(/\/$/, '')}/api/v3/historicalTrades?symbol=${venueSymbol}&fromId=${fromId}&limit=1000`,
+        headers: { 'X-MBX-TIME-UNIT': 'MICROSECOND' },
+      }),
+      parse(body, venueSymbol, receivedAtUs) {
+        const rows = parseJson(body);
+        if (!Array.isArray(rows)) throw new FrameError('parse.bad-trade', 'historicalTrades did not answer with a list', body);
+        return (rows as HistoricalTrade[]).map((row) =>
+          tradeOf(JSON.stringify(row), venueSymbol, row.id, row.price, row.qty, row.time, row.isBuyerMaker, receivedAtUs),
+        );
+      },
+      pageTrades: 1000,
+      weight: 25,
+      weightPerMinute: 5400, // of 6,000 an address
+    },
+  };
+
+  function tradeOf(
+    raw: string,
+    symbol: unknown,
+    tradeId: unknown,
+    price: unknown,
+    size: unknown,
+    time: unknown,
+    buyerIsMaker: unknown,
+    receivedAtUs: number,
+  ): Trade {
+    if (
+      typeof symbol !== 'string' ||
+      typeof price !== 'string' ||
+      typeof size !== 'string' ||
+      typeof buyerIsMaker !== 'boolean' ||
+      !Number.isSafeInteger(tradeId) ||
+      !Number.isSafeInteger(time)
+    ) {
+      throw new FrameError('parse.bad-trade', 'a trade lacks s, t, p, q, T or m, or has one of a wrong type', raw);
+    }
+    return {
+      source: id,
+      exchange,
+      symbol,
+      venueSymbol: symbol,
+      tradeId: String(tradeId),
+      price: canonicalDecimal(price) ?? price,
+      size: canonicalDecimal(size) ?? size,
+      side: buyerIsMaker ? 'sell' : 'buy',
+      tradedAtUs: microsecondsOf(time as number),
+      receivedAtUs,
+    };
+  }
+}
+
+function parseJson(raw: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch (error) {
+    throw new FrameError('decode.not-json', (error as Error).message, raw);
+  }
+  if (typeof value !== 'object' || value === null) throw new FrameError('decode.not-json', 'the frame is no object', raw);
+  return value;
+}

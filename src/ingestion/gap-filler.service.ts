@@ -1,0 +1,187 @@
+import { Logger } from '@nestjs/common';
+import { GapClosedV1, GapOpenedV1, type Trade } from '../contracts/index.js';
+import type { Bus } from '../platform/bus/index.js';
+import { isTransientDatabaseError } from '../platform/errors/index.js';
+import { joinHoles } from './coverage.js';
+import { type CoverageStore, type Gap, gapData, type Hole } from './coverage.store.js';
+import type { VenueHistory } from './venue-history.service.js';
+
+const LOOK_EVERY_MS = 500;
+/** Holes closer than a page of history are one gap: one request heals them. */
+const JOIN_WITHIN = 1000n;
+/** A venue that answered past an id this often without giving it will not give it. */
+const FETCHES_BEFORE_GIVING_UP = 3;
+const RETRY_CAP_MS = 60_000;
+/** Fetched trades go the way of live ones; this many may be on that way before the next page is asked for. */
+const PAGES_AHEAD = 20;
+
+type Filling = { gap: Gap; fetches: number; failures: number; notBeforeMs: number };
+
+/**
+ * The owner of contiguity for one source: finds holes in the recorded ids, keeps them as gaps, and fills them by id.
+ * It looks only at what was recorded, so a lost socket, a full queue, a crash and a long stop all heal the same way.
+ */
+export class GapFiller {
+  private readonly logger: Logger;
+  private readonly filling = new Map<string, Filling>();
+  /** Highest hole of each symbol at the look before: what was there then is no mere reordering. */
+  private seenUpTo = new Map<string, bigint>();
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> | undefined;
+  private loaded = false;
+  private stopped = false;
+  lastError: string | undefined;
+
+  constructor(
+    private readonly source: string,
+    private readonly bus: Bus,
+    private readonly coverage: CoverageStore,
+    private readonly history: VenueHistory,
+    private readonly maxTrades: number,
+    private readonly deliver: (trades: readonly Trade[]) => void,
+  ) {
+    this.logger = new Logger(`Gaps ${source}`);
+  }
+
+  get open(): readonly Gap[] {
+    return [...this.filling.values()].map(({ gap }) => gap);
+  }
+
+  start(): void {
+    this.timer = setInterval(() => (this.looking ??= this.look().finally(() => (this.looking = undefined))), LOOK_EVERY_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.timer);
+    await this.looking;
+  }
+
+  /** After a connection is up: one page from where each symbol ended, so that quiet ones miss nothing either. */
+  async catchUp(venueSymbols: readonly string[]): Promise<void> {
+    if (this.maxTrades === 0) return;
+    try {
+      const nextIds = await this.coverage.nextIds(this.source);
+      for (const venueSymbol of venueSymbols) {
+        const nextId = nextIds.get(venueSymbol);
+        if (nextId === undefined || this.stopped) continue;
+        const trades = await this.history.page(venueSymbol, nextId);
+        if (trades.length > 0) this.deliver(trades);
+      }
+    } catch (error) {
+      this.fault(`could not catch up: ${(error as Error).message}`);
+    }
+  }
+
+  private async look(): Promise<void> {
+    try {
+      if (!this.loaded) {
+        for (const gap of await this.coverage.openGaps(this.source)) this.track(gap);
+        this.loaded = true;
+      }
+      const holes = await this.coverage.holes(this.source);
+      await this.closeFilled(holes);
+      await this.openNew(holes);
+      this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
+      const due = [...this.filling.values()].find((one) => one.notBeforeMs <= Date.now());
+      if (due) await this.fill(due, holes);
+    } catch (error) {
+      if (!isTransientDatabaseError(error)) this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
+    }
+  }
+
+  private async openNew(holes: readonly Hole[]): Promise<void> {
+    const ripe = holes.filter((hole) => hole.to <= (this.seenUpTo.get(hole.venueSymbol) ?? -1n) && !this.isTracked(hole));
+    for (const [, ofSymbol] of Map.groupBy(ripe, (hole) => hole.venueSymbol)) {
+      for (const joined of joinHoles(ofSymbol, JOIN_WITHIN)) await this.openGap({ ...ofSymbol[0]!, ...joined });
+    }
+  }
+
+  /** A hole larger than one healing may be is healed at its newer end; the older part is told as unfillable. */
+  private async openGap(gap: Omit<Gap, 'id'>): Promise<void> {
+    const beyond = gap.missing - BigInt(this.maxTrades);
+    if (beyond > 0n) {
+      const middle = gap.from + beyond;
+      const older = { ...gap, to: middle - 1n, missing: beyond };
+      await this.bus.transaction(async (tx) => {
+        const kept = await this.coverage.openGap(tx, older);
+        await this.bus.append(tx, GapOpenedV1, gapData(kept));
+        await this.coverage.giveUpGap(tx, kept, `more than BACKFILL_MAX_TRADES (${this.maxTrades}) are missing`);
+      });
+      this.logger.warn(`${gap.symbol}: ${beyond} trades from ${gap.from} stay missing, more than BACKFILL_MAX_TRADES allows to fetch`);
+      if (this.maxTrades === 0) return;
+      gap = { ...gap, from: middle, missing: gap.to - middle + 1n };
+    }
+    const opened = await this.bus.transaction(async (tx) => {
+      const kept = await this.coverage.openGap(tx, gap);
+      await this.bus.append(tx, GapOpenedV1, gapData(kept));
+      return kept;
+    });
+    this.logger.warn(`${gap.symbol}: ${gap.missing} trades missing between ${gap.from} and ${gap.to}, fetching them`);
+    this.track(opened);
+  }
+
+  private async closeFilled(holes: readonly Hole[]): Promise<void> {
+    for (const { gap } of this.filling.values()) {
+      if (holes.some((hole) => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from)) continue;
+      await this.bus.transaction(async (tx) => {
+        await this.coverage.closeGap(tx, gap);
+        await this.bus.append(tx, GapClosedV1, gapData(gap));
+      });
+      this.filling.delete(gap.id);
+      this.logger.log(`${gap.symbol}: gap of ${gap.missing} trades closed`);
+    }
+  }
+
+  private async fill(filling: Filling, holes: readonly Hole[]): Promise<void> {
+    const { gap } = filling;
+    const missing = holes.filter((hole) => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from);
+    const first = missing[0];
+    if (!first) return;
+    if (filling.fetches >= FETCHES_BEFORE_GIVING_UP) return this.giveUp(filling, 'the venue answered past these ids without them');
+    try {
+      const answeredPast = await this.fetch(gap, first.from < gap.from ? gap.from : first.from);
+      if (answeredPast) filling.fetches++;
+      filling.failures = 0;
+      // the trades are on their way through processing: the next looks tell whether they all came
+      filling.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answeredPast ? 3 * filling.fetches : 2);
+    } catch (error) {
+      filling.failures++;
+      filling.notBeforeMs = Date.now() + Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** filling.failures);
+      this.fault(`${gap.symbol}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Fetches from `fromId` to the end of the gap, or as many pages as may be on their way; true when it got past it. */
+  private async fetch(gap: Gap, fromId: bigint): Promise<boolean> {
+    for (let pages = 0; pages < PAGES_AHEAD && !this.stopped; pages++) {
+      const trades = await this.history.page(gap.venueSymbol, fromId);
+      const wanted = trades.filter(({ tradeId }) => BigInt(tradeId) <= gap.to);
+      if (wanted.length > 0) this.deliver(wanted);
+      const last = trades.at(-1);
+      if (!last) return false; // not given out yet
+      if (BigInt(last.tradeId) >= gap.to) return true;
+      fromId = BigInt(last.tradeId) + 1n;
+    }
+    return false;
+  }
+
+  private async giveUp(filling: Filling, reason: string): Promise<void> {
+    await this.bus.transaction((tx) => this.coverage.giveUpGap(tx, filling.gap, reason));
+    this.filling.delete(filling.gap.id);
+    this.logger.warn(`${filling.gap.symbol}: trades between ${filling.gap.from} and ${filling.gap.to} stay missing: ${reason}`);
+  }
+
+  private isTracked(hole: Hole): boolean {
+    return this.open.some((gap) => gap.venueSymbol === hole.venueSymbol && gap.from <= hole.from && hole.to <= gap.to);
+  }
+
+  private track(gap: Gap): void {
+    this.filling.set(gap.id, { gap, fetches: 0, failures: 0, notBeforeMs: 0 });
+  }
+
+  private fault(message: string): void {
+    this.lastError = message;
+    this.logger.warn(message);
+  }
+}

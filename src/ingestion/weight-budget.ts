@@ -1,0 +1,29 @@
+/** Spends a venue's request weight evenly: a tenth of a minute's worth at once, the rest as it comes back. */
+export class WeightBudget {
+  private readonly burst: number;
+  private left: number;
+  private atMs: number;
+  private pausedUntilMs = 0;
+
+  constructor(
+    private readonly perMinute: number,
+    nowMs: number,
+  ) {
+    this.burst = perMinute / 10;
+    this.left = this.burst;
+    this.atMs = nowMs;
+  }
+
+  /** Takes `weight` and returns how long to wait before the request may go out. */
+  take(weight: number, nowMs: number): number {
+    this.left = Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000) - weight;
+    this.atMs = nowMs;
+    const refillMs = this.left >= 0 ? 0 : (-this.left * 60_000) / this.perMinute;
+    return Math.max(refillMs, this.pausedUntilMs - nowMs, 0);
+  }
+
+  /** The venue said 429 or 418: nothing goes out before. */
+  pauseUntil(untilMs: number): void {
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
+  }
+}
