@@ -2,9 +2,11 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{src,test,migrations}/**/*.spec.ts'],
+    include: ['{src,test,migrations,web}/**/*.spec.ts'],
+    globalSetup: ['test/support/postgres.global.ts'],
     pool: 'forks',
-    testTimeout: 20_000,
+    maxWorkers: 2,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
   },
 });

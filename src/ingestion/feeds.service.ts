@@ -72,7 +72,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       const { BINANCE_WS_URL: wsUrl, BINANCE_REST_URL: restUrl, BINANCE_SYMBOLS: venueSymbols } = this.settings;
       return { wsUrl, restUrl, venueSymbols };
     }
-    this.simulator = await startSimulator({ seed: this.settings.SIMULATOR_SEED, rate: this.settings.SIMULATOR_RATE });
+    this.simulator = await startSimulator();
     return { wsUrl: this.simulator.url, restUrl: this.simulator.restUrl, venueSymbols: simulatedSymbols };
   }
 

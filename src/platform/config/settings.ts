@@ -67,9 +67,6 @@ export class Settings {
   BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
   @IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' }) BINANCE_WS_URL = 'wss://stream.binance.com:9443';
   @IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' }) BINANCE_REST_URL = 'https://api.binance.com';
-  /** Average trades per second of the busiest simulated market is six times this. */
-  @number() @Min(0.01) @Max(1000) SIMULATOR_RATE = 1;
-  @number() @IsInt() @Min(0) @Max(2 ** 32 - 1) SIMULATOR_SEED = 1;
 
   /** Trades kept in memory while the database does not take them; beyond, they are dropped, counted and healed later. */
   @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;

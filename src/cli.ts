@@ -1,0 +1,128 @@
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { DataSource } from 'typeorm';
+import { startReplay } from './ingestion/simulator/replay.server.js';
+import { startSimulator } from './ingestion/simulator/simulator.server.js';
+import { describeSettings, readSettings } from './platform/config/index.js';
+import { appliedMigrations, dataSourceOptions, migrate, migrateDown, startEmbeddedPostgres, wantsEmbedded } from './platform/database/index.js';
+import { VERSION } from './version.js';
+
+const USAGE = `Tapeline ${VERSION}: tools of the same image
+
+  migrate up|down|version     run what is missing, take the last one back, or list what is applied
+  replay --file F [--file G]  serve a recorded session as a Binance server on loopback
+         [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
+  simulate [--port 9443] [--rate 1] [--seed 1]
+                              serve the simulated markets as a Binance server on loopback
+  doctor                      settings in force (secrets masked) and whether the database answers
+`;
+
+class UsageError extends Error {}
+
+const COMMANDS: Record<string, (args: string[]) => Promise<void>> = { migrate: runMigrate, replay: runReplay, simulate: runSimulate, doctor: runDoctor };
+
+const [name = '', ...rest] = process.argv.slice(2);
+try {
+  const command = COMMANDS[name];
+  if (!command) throw new UsageError(name === '' ? 'a command is missing' : `${name} is no command`);
+  await command(rest);
+} catch (error) {
+  const isUsage = error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+  console.error((error as Error).message);
+  if (isUsage) console.error(`\n${USAGE}`);
+  process.exit(isUsage ? 2 : 1);
+}
+
+async function runMigrate([action, ...more]: string[]): Promise<void> {
+  if (more.length > 0 || !['up', 'down', 'version'].includes(action ?? '')) throw new UsageError('migrate takes one of up, down, version');
+  await withDatabase(async (dataSource) => {
+    if (action === 'up') console.log((await migrate(dataSource)).map((one) => `up ${one}`).join('\n') || 'nothing to do');
+    if (action === 'down') console.log(`down ${(await migrateDown(dataSource)) ?? 'nothing: no migration is applied'}`);
+    const applied = await appliedMigrations(dataSource);
+    console.log(`version ${applied.at(-1) ?? 'none'} (${applied.length} applied)`);
+  });
+}
+
+async function runReplay(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      file: { type: 'string', multiple: true },
+      speed: { type: 'string', default: '1' },
+      port: { type: 'string', default: '9443' },
+      repeat: { type: 'string', default: '1' },
+      shuffle: { type: 'string', default: '0s' },
+      disconnects: { type: 'string', default: '0' },
+      seed: { type: 'string' },
+    },
+  });
+  if (!values.file) throw new UsageError('--file is missing');
+  const shuffle = /^(\d+(?:\.\d+)?)s$/.exec(values.shuffle);
+  if (!shuffle) throw new UsageError('--shuffle must be seconds such as 5s');
+  const replay = await startReplay({
+    file: values.file,
+    speed: values.speed === 'max' ? Infinity : numberOf('--speed', values.speed, 0.001, 1_000_000),
+    port: numberOf('--port', values.port, 0, 65_535),
+    repeat: numberOf('--repeat', values.repeat, 1, 100),
+    shuffleMs: Number(shuffle[1]) * 1000,
+    disconnects: numberOf('--disconnects', values.disconnects, 0, 1000),
+    ...(values.seed === undefined ? {} : { seed: numberOf('--seed', values.seed, 0, 2 ** 32 - 1) }),
+  });
+  console.log(`Serving ${values.file.join(', ')} at ${replay.url}; the session starts when somebody subscribes. Faults are drawn from seed ${replay.faults.seed}.`);
+  tellHowToRead(replay.url, replay.restUrl);
+  process.once('SIGINT', () => void replay.close());
+  process.once('SIGTERM', () => void replay.close());
+  const summary = await replay.finished;
+  console.log(`${summary.complete ? 'The session is over' : 'Stopped before the end'}: ${summary.tradesSent} trades and ${summary.framesSent} frames sent over ${summary.connections} connections.`);
+  if (!summary.complete) process.exit(0);
+  console.log('History stays available by REST; Ctrl-C ends the server.');
+}
+
+async function runSimulate(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { port: { type: 'string', default: '9443' }, rate: { type: 'string', default: '1' }, seed: { type: 'string', default: '1' } },
+  });
+  const simulator = await startSimulator({
+    port: numberOf('--port', values.port, 0, 65_535),
+    rate: numberOf('--rate', values.rate, 0.01, 1000),
+    seed: numberOf('--seed', values.seed, 0, 2 ** 32 - 1),
+  });
+  console.log(`Simulated markets at ${simulator.url}; another rate or seed is another market under the same trade ids.`);
+  tellHowToRead(simulator.url, simulator.restUrl);
+  const stop = (): void => void simulator.close().then(() => process.exit(0));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+async function runDoctor(): Promise<void> {
+  const settings = readSettings(process.env);
+  for (const [key, value] of Object.entries(describeSettings(settings))) console.log(`${key}=${value}`);
+  await withDatabase(async (dataSource) => {
+    const [{ server_version: version }] = (await dataSource.query('show server_version')) as [{ server_version: string }];
+    console.log(`database: PostgreSQL ${version}, ${(await appliedMigrations(dataSource)).length} migrations applied`);
+  });
+}
+
+/** The configured database, or the embedded one, started for the moment. */
+async function withDatabase(work: (dataSource: DataSource) => Promise<void>): Promise<void> {
+  const settings = readSettings(process.env);
+  const embedded = wantsEmbedded(settings) ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined }) : undefined;
+  try {
+    const dataSource = await new DataSource(dataSourceOptions(settings, embedded?.connection)).initialize();
+    await work(dataSource);
+    await dataSource.destroy();
+  } finally {
+    await embedded?.stop();
+  }
+}
+
+function tellHowToRead(wsUrl: string, restUrl: string): void {
+  console.log(`Read it with: FEEDS=binance BINANCE_WS_URL=${wsUrl} BINANCE_REST_URL=${restUrl} npm start`);
+}
+
+function numberOf(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most)) throw new UsageError(`${option} must be a number from ${least} to ${most}`);
+  return value;
+}

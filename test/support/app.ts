@@ -1,0 +1,31 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pino from 'pino';
+import { createApp } from '../../src/create-app.js';
+import { readSettings } from '../../src/platform/config/index.js';
+import type { Connection } from '../../src/platform/database/index.js';
+
+export type RunningApp = Readonly<{
+  app: NestFastifyApplication;
+  url: string;
+  /** GET as JSON, whatever the status. */
+  get(path: string): Promise<{ status: number; body: any }>; // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
+  close(): Promise<void>;
+}>;
+
+/** The whole application in this process, on a free port, over a test database. */
+export async function startApp(connection: Connection, env: Record<string, string>): Promise<RunningApp> {
+  const level = process.env.TEST_LOG ?? 'silent';
+  const app = await createApp(readSettings({ PORT: '0', ...env }), pino({ level }), connection);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as { port: number };
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    app,
+    url,
+    get: async (path) => {
+      const response = await fetch(url + path);
+      return { status: response.status, body: await response.json() };
+    },
+    close: () => app.close(),
+  };
+}
