@@ -30,6 +30,7 @@ export class GapFiller {
   private looking: Promise<void> | undefined;
   private loaded = false;
   private stopped = false;
+  private readonly catchingUp = new Set<string>();
   lastError: string | undefined;
 
   constructor(
@@ -57,16 +58,22 @@ export class GapFiller {
     await this.looking;
   }
 
-  /** After a connection is up: one page from where each symbol ended, so that quiet ones miss nothing either. */
+  /**
+   * After a connection is up: everything from where each symbol ended to now, so that quiet ones, whose next trade would
+   * show the hole, miss nothing either. What is beyond the bound of one healing shows as a hole with the next trade.
+   */
   async catchUp(venueSymbols: readonly string[]): Promise<void> {
-    if (this.maxTrades === 0) return;
     try {
       const nextIds = await this.coverage.nextIds(this.source);
       for (const venueSymbol of venueSymbols) {
         const nextId = nextIds.get(venueSymbol);
-        if (nextId === undefined || this.stopped) continue;
-        const trades = await this.history.page(venueSymbol, nextId);
-        if (trades.length > 0) this.deliver(trades);
+        if (nextId === undefined || this.catchingUp.has(venueSymbol)) continue;
+        this.catchingUp.add(venueSymbol);
+        try {
+          await this.fetch(venueSymbol, nextId, undefined, Math.floor(this.maxTrades / this.history.pageTrades));
+        } finally {
+          this.catchingUp.delete(venueSymbol);
+        }
       }
     } catch (error) {
       this.fault(`could not catch up: ${(error as Error).message}`);
@@ -83,7 +90,7 @@ export class GapFiller {
       await this.closeFilled(holes);
       await this.openNew(holes);
       this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
-      const due = [...this.filling.values()].find((one) => one.notBeforeMs <= Date.now());
+      const due = [...this.filling.values()].find((one) => one.notBeforeMs <= Date.now() && !this.catchingUp.has(one.gap.venueSymbol));
       if (due) await this.fill(due, holes);
     } catch (error) {
       if (!isTransientDatabaseError(error)) this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
@@ -140,7 +147,7 @@ export class GapFiller {
     if (!first) return;
     if (filling.fetches >= FETCHES_BEFORE_GIVING_UP) return this.giveUp(filling, 'the venue answered past these ids without them');
     try {
-      const answeredPast = await this.fetch(gap, first.from < gap.from ? gap.from : first.from);
+      const answeredPast = await this.fetch(gap.venueSymbol, first.from < gap.from ? gap.from : first.from, gap.to, PAGES_AHEAD);
       if (answeredPast) filling.fetches++;
       filling.failures = 0;
       // the trades are on their way through processing: the next looks tell whether they all came
@@ -152,15 +159,15 @@ export class GapFiller {
     }
   }
 
-  /** Fetches from `fromId` to the end of the gap, or as many pages as may be on their way; true when it got past it. */
-  private async fetch(gap: Gap, fromId: bigint): Promise<boolean> {
-    for (let pages = 0; pages < PAGES_AHEAD && !this.stopped; pages++) {
-      const trades = await this.history.page(gap.venueSymbol, fromId);
-      const wanted = trades.filter(({ tradeId }) => BigInt(tradeId) <= gap.to);
+  /** Fetches from `fromId` to `toId`, or to the present, at most so many pages; true when the venue answered past it. */
+  private async fetch(venueSymbol: string, fromId: bigint, toId: bigint | undefined, pages: number): Promise<boolean> {
+    for (let page = 0; page < pages && !this.stopped; page++) {
+      const trades = await this.history.page(venueSymbol, fromId);
+      const wanted = toId === undefined ? trades : trades.filter(({ tradeId }) => BigInt(tradeId) <= toId);
       if (wanted.length > 0) this.deliver(wanted);
       const last = trades.at(-1);
       if (!last) return false; // not given out yet
-      if (BigInt(last.tradeId) >= gap.to) return true;
+      if (toId === undefined ? trades.length < this.history.pageTrades : BigInt(last.tradeId) >= toId) return true;
       fromId = BigInt(last.tradeId) + 1n;
     }
     return false;

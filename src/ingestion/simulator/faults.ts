@@ -6,7 +6,7 @@ import { hash, keyOf, unit } from './noise.js';
  */
 export type Frequency = number | Readonly<{ count: number; over?: number }>;
 
-/** What goes wrong with a feed. Faults strike trade frames only; all of it but `gap` a venue's REST can heal. */
+/** What goes wrong with a feed. Faults strike trade frames only; whatever they take, REST still has. */
 export type FaultPlan = Readonly<{
   /** The frame is never sent. */
   drop?: Frequency;
@@ -16,7 +16,7 @@ export type FaultPlan = Readonly<{
   reorder?: Readonly<{ often: Frequency; withinMs: number }>;
   /** After this frame the connection stays open and says nothing for forMs of real time; then all that was held comes. */
   stall?: Readonly<{ often: Frequency; forMs: number }>;
-  /** This and the following trades of the symbol, `trades` in all, are never sent. */
+  /** This and the following trades of the symbol, `trades` in all, are not sent on this connection. */
   gap?: Readonly<{ often: Frequency; trades: number }>;
   /** The connection is cut instead of sending the frame; what happens until the client is back it does not hear. */
   disconnect?: Frequency;
