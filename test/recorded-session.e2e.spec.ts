@@ -1,10 +1,11 @@
+import { nineFields, oracleCandles } from '../bench/candle-oracle.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { INTERVALS, type IntervalName } from '../src/contracts/index.js';
 import { type Replay, type ReplayOptions, startReplay } from '../src/ingestion/simulator/replay.server.js';
 import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase, type TestDatabase } from './support/database.js';
 import { eventually } from './support/eventually.js';
-import { expectedCandles, nineFields, SESSION_FILES, sessionTrades } from './support/recorded-session.js';
+import { SESSION_FILES, sessionTrades } from './support/recorded-session.js';
 
 const FIRST_ID = 1520538925;
 const TRADES = 14_515;
@@ -66,13 +67,16 @@ describe.skipIf(!SESSION_FILES).each(runs)('the recorded ETHUSDT session, $title
   it.each(Object.keys(INTERVALS) as IntervalName[])('gives %s candles equal in nine fields to those of the frames', async (window) => {
     const { body } = await running.get(`/api/v1/ohlcv/ETHUSDT?window=${window}&source=binance`);
     const got = new Map((body.candles as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]));
-    expect(got).toEqual(expectedCandles(sessionTrades(), INTERVALS[window]));
+    expect(got).toEqual(oracleCandles(sessionTrades(), INTERVALS[window]));
     expect(body.candles.some((candle: { incomplete: boolean }) => candle.incomplete)).toBe(false);
   });
 
   it('would not if trades were put into minutes by the time they were received', async () => {
-    const byEventTime = expectedCandles(sessionTrades(), INTERVALS['1m']);
-    const byReceiveTime = expectedCandles(sessionTrades(), INTERVALS['1m'], (trade) => trade.receivedMs);
+    const byEventTime = oracleCandles(sessionTrades(), INTERVALS['1m']);
+    const byReceiveTime = oracleCandles(
+      sessionTrades().map((trade) => ({ ...trade, atUs: trade.receivedUs })),
+      INTERVALS['1m'],
+    );
     expect(byReceiveTime).not.toEqual(byEventTime);
     const { body } = await running.get('/api/v1/ohlcv/ETHUSDT?window=1m');
     const first = body.candles[0] as Record<string, unknown>;

@@ -12,6 +12,7 @@ export const ERRORS = {
   'market.unknown-source': { status: 404, title: 'No such feed' },
   'database.unavailable': { status: 503, title: 'The database does not answer' },
   'stream.bad-request': { status: 400, title: 'The live request is malformed' },
+  'stream.foreign-origin': { status: 403, title: 'A page of another origin may not open a WebSocket here' },
   'stream.too-many-clients': { status: 503, title: 'No room for another live client' },
   'receive.queue-full': { status: 503, title: 'The receive queue was full and trades were dropped' },
   'decode.not-json': { status: 422, title: 'A frame is not JSON' },
