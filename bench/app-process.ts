@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 
-const MAIN = join(import.meta.dirname, '../src/main.js');
-const TRACING = join(import.meta.dirname, '../src/tracing.js');
+/** The built code, also for a spec that runs from the sources. */
+const BUILT = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../dist/src' : '../src');
 
 /** The built application in a process of its own, with its embedded database in `dataDir`. */
 export class AppProcess {
@@ -19,8 +19,8 @@ export class AppProcess {
     private readonly env: Record<string, string>,
   ) {}
 
-  static async create(dataDir: string, env: Record<string, string>): Promise<AppProcess> {
-    return new AppProcess(dataDir, await freePort(), env);
+  static async create(dataDir: string, env: Record<string, string>, port?: number): Promise<AppProcess> {
+    return new AppProcess(dataDir, port ?? (await freePort()), env);
   }
 
   get url(): string {
@@ -37,7 +37,7 @@ export class AppProcess {
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['--import', TRACING, MAIN], {
+    const child = spawn(process.execPath, ['--import', join(BUILT, 'tracing.js'), join(BUILT, 'main.js')], {
       env: { PATH: process.env.PATH, ...this.env, DATA_DIR: this.dataDir, PORT: String(this.port) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -55,13 +55,18 @@ export class AppProcess {
     await once(child, 'exit');
   }
 
+  /** Resolves with the exit code when it ends by itself. */
+  async ended(): Promise<number | null> {
+    const child = this.child!;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
+  }
+
   /** SIGTERM; returns the exit code. */
   async stop(): Promise<number | null> {
     const child = this.child!;
-    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-    child.kill('SIGTERM');
-    const [code] = (await once(child, 'exit')) as [number | null];
-    return code;
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    return this.ended();
   }
 
   async ready(withinMs = 30_000): Promise<void> {

@@ -1,4 +1,4 @@
-import { add, comparePositive, DecimalSum, type Exact, type RecordedSeries } from '../contracts/index.js';
+import { add, addends, comparePositive, DecimalSum, type Exact, type RecordedSeries } from '../contracts/index.js';
 
 export const MINUTE_US = 60_000_000;
 
@@ -87,9 +87,9 @@ class Draft {
   private low = '';
   private trades = 0;
   private readonly volume = new DecimalSum();
-  private readonly quoteVolume = new DecimalSum();
+  private readonly quoteVolume = new DecimalSum(2);
   private readonly takerBuyVolume = new DecimalSum();
-  private readonly takerBuyQuoteVolume = new DecimalSum();
+  private readonly takerBuyQuoteVolume = new DecimalSum(2);
 
   constructor(private readonly openTimeUs: number) {}
 
@@ -100,11 +100,12 @@ class Draft {
     if (this.trades === 0 || comparePositive(price, this.high) > 0) this.high = price;
     if (this.trades === 0 || comparePositive(price, this.low) < 0) this.low = price;
     this.trades++;
-    this.volume.addProduct('1', size);
-    this.quoteVolume.addProduct(price, size);
+    const added = addends(size, price);
+    this.volume.add(added.size);
+    this.quoteVolume.add(added.product);
     if (series.sides[i] !== 'b') return;
-    this.takerBuyVolume.addProduct('1', size);
-    this.takerBuyQuoteVolume.addProduct(price, size);
+    this.takerBuyVolume.add(added.size);
+    this.takerBuyQuoteVolume.add(added.product);
   }
 
   candle(): Candle {

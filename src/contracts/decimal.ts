@@ -6,19 +6,32 @@
 /** A decimal as an integer count of 10^-scale: `{ units: 10343n, scale: 5 }` is 0.10343. */
 export type Exact = { units: bigint; scale: number };
 
-const PLAIN = /^-?\d{1,38}(\.\d{1,38})?$/;
-const CANONICAL = /^-?(0|[1-9]\d{0,37})(\.\d{0,37}[1-9])?$/;
+const MOST_DIGITS = 38;
+const [POINT, ZERO, NINE, MINUS] = [46, 48, 57, 45];
 
 /** Plain decimal text to canonical text; `undefined` for exponents, signs, blanks, or more than 38 digits a side. */
 export function canonicalDecimal(text: string): string | undefined {
-  if (!PLAIN.test(text)) return undefined;
-  if (CANONICAL.test(text)) return text === '-0' ? '0' : text;
-  const negative = text.startsWith('-');
-  const point = text.indexOf('.');
-  const whole = (point < 0 ? text : text.slice(0, point)).slice(negative ? 1 : 0).replace(/^0+(?=\d)/, '');
-  const fraction = point < 0 ? '' : text.slice(point + 1).replace(/0+$/, '');
-  const value = fraction === '' ? whole : `${whole}.${fraction}`;
-  return negative && value !== '0' ? `-${value}` : value;
+  // a scan instead of expressions: this runs for every price and size
+  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  let point = text.length;
+  for (let i = start; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === POINT && point === text.length) point = i;
+    else if (!(code >= ZERO && code <= NINE)) return undefined;
+  }
+  const wholeDigits = point - start;
+  const fractionDigits = text.length - point - 1; // -1 without a point
+  if (wholeDigits < 1 || wholeDigits > MOST_DIGITS || fractionDigits === 0 || fractionDigits > MOST_DIGITS) return undefined;
+  let from = start;
+  while (from < point - 1 && text.charCodeAt(from) === ZERO) from++;
+  let to = text.length;
+  if (fractionDigits > 0) {
+    while (text.charCodeAt(to - 1) === ZERO) to--;
+    if (to - 1 === point) to = point;
+  }
+  if (start === 0) return from === 0 && to === text.length ? text : text.slice(from, to);
+  const value = text.slice(from, to);
+  return value === '0' ? '0' : `-${value}`;
 }
 
 /** Canonical text to an exact value. */
@@ -100,20 +113,33 @@ function fastUnits(text: string): number | undefined {
   return Number.isSafeInteger(units) ? units : undefined;
 }
 
-/** An exact running sum of sizes and of price times size; numbers of usual magnitude take a quick way to the same digits. */
+/** An exact running sum; numbers of usual magnitude take a quick way to the same digits. */
 export class DecimalSum {
   private total: Exact = EXACT_ZERO;
   private fast = 0n;
 
-  /** Adds `a * b`, both canonical. */
-  addProduct(a: string, b: string): void {
-    const left = fastUnits(a);
-    const right = fastUnits(b);
-    if (left === undefined || right === undefined) this.total = add(this.total, multiply(exact(a), exact(b)));
-    else this.fast += BigInt(left) * BigInt(right);
+  constructor(
+    /** 1 for a sum of decimals, 2 for a sum of products of two. */
+    private readonly factors: 1 | 2 = 1,
+  ) {}
+
+  add(value: Addend): void {
+    if (typeof value === 'bigint') this.fast += value;
+    else this.total = add(this.total, value);
   }
 
   get value(): Exact {
-    return add(this.total, { units: this.fast, scale: FAST_SCALE * 2 });
+    return add(this.total, { units: this.fast, scale: FAST_SCALE * this.factors });
   }
+}
+
+/** What DecimalSum adds: a bigint of 10^-8 (10^-16 for a product), or, where that does not hold it, an exact value. */
+export type Addend = bigint | Exact;
+
+/** A canonical non-negative decimal, and its product with another, for sums of one and of two factors. */
+export function addends(size: string, price: string): { size: Addend; product: Addend } {
+  const [left, right] = [fastUnits(size), fastUnits(price)];
+  if (left === undefined || right === undefined) return { size: exact(size), product: multiply(exact(size), exact(price)) };
+  const units = BigInt(left);
+  return { size: units, product: units * BigInt(right) };
 }

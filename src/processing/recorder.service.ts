@@ -12,7 +12,7 @@ import {
 } from '../contracts/index.js';
 import { Bus, type DeadLetter, DeadLetters, HearsQueued } from '../platform/bus/index.js';
 import { errorCode, isTransientDatabaseError, UNIQUE_VIOLATION } from '../platform/errors/index.js';
-import { inSpan, nowUs } from '../platform/observability/index.js';
+import { HealthParts, type HealthReport, inSpan, nowUs } from '../platform/observability/index.js';
 import { safeId, SeriesStore } from './series.store.js';
 import { appendTrade, emptyColumns, RecordedBatch } from './trade-batch.js';
 import { checkTrade, isTradeId, type TradeFault } from './trade-rules.js';
@@ -20,6 +20,8 @@ import { TradeStore } from './trade.store.js';
 
 const TAKE_TRADES = 5000;
 const RETRY_MS = { first: 50, most: 2000 };
+/** A batch that waits longer makes the process not ready: a full disk answers queries, but takes no trade. */
+const PATIENCE_MS = 3000;
 
 type Rejected = Readonly<{ trade: Trade; fault: TradeFault | Readonly<{ code: 'store.refused'; message: string }> }>;
 
@@ -28,8 +30,11 @@ type Rejected = Readonly<{ trade: Trade; fault: TradeFault | Readonly<{ code: 's
 export class Recorder implements OnModuleDestroy {
   private readonly logger = new Logger('Recorder');
   private stopping = false;
+  /** While the database does not take trades: since when, and why. */
+  private waiting: { sinceMs: number; reason: string } | undefined;
 
   constructor(
+    health: HealthParts,
     private readonly bus: Bus,
     private readonly deadLetters: DeadLetters,
     private readonly seriesStore: SeriesStore,
@@ -37,7 +42,9 @@ export class Recorder implements OnModuleDestroy {
     @InjectMetric('crypto_trades_total') private readonly recorded: Counter<'source' | 'symbol'>,
     @InjectMetric('trades_repeated_total') private readonly repeated: Counter<'source'>,
     @InjectMetric('trade_latency_seconds') private readonly latency: Histogram<'stage'>,
-  ) {}
+  ) {
+    health.register({ name: 'recording', gatesReadiness: true, check: () => this.report() });
+  }
 
   onModuleDestroy(): void {
     this.stopping = true;
@@ -68,6 +75,7 @@ export class Recorder implements OnModuleDestroy {
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
       try {
         const series = await this.recordOnce(valid, rejected, trustHighWater);
+        this.waiting = undefined;
         this.observe(valid, series);
         return;
       } catch (error) {
@@ -75,7 +83,9 @@ export class Recorder implements OnModuleDestroy {
           trustHighWater = false;
         } else if (isTransientDatabaseError(error)) {
           if (this.stopping) throw error;
-          this.logger.warn(`Recording waits ${waitMs} ms for the database: ${(error as Error).message}`);
+          const reason = (error as Error).message;
+          this.waiting = { sinceMs: this.waiting?.sinceMs ?? Date.now(), reason };
+          this.logger.warn(`Recording waits ${waitMs} ms for the database: ${reason}`);
           await new Promise((resolve) => setTimeout(resolve, waitMs));
         } else {
           return this.isolate(valid, rejected, error);
@@ -181,6 +191,12 @@ export class Recorder implements OnModuleDestroy {
     const series = this.seriesStore.get(trade.source, trade.venueSymbol);
     if (!series) throw new Error(`The series ${trade.source} ${trade.venueSymbol} could not be made`);
     return series;
+  }
+
+  private report(): HealthReport {
+    if (!this.waiting) return { up: true, details: {} };
+    const waitingMs = Date.now() - this.waiting.sinceMs;
+    return { up: waitingMs < PATIENCE_MS, details: { waitingMs, reason: this.waiting.reason } };
   }
 
   private observe(valid: readonly Trade[], series: readonly RecordedSeries[]): void {

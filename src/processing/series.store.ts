@@ -26,9 +26,9 @@ export class SeriesStore {
 
   /** Makes or reads the series of these trades, with the highest id recorded so far. */
   async load(trades: readonly Trade[]): Promise<void> {
-    const wanted = new Map(trades.map((trade) => [`${trade.source} ${trade.venueSymbol}`, trade]));
-    const missing = [...wanted.values()].filter((trade) => !this.get(trade.source, trade.venueSymbol));
-    if (missing.length === 0) return;
+    const unknown = trades.filter((trade) => !this.get(trade.source, trade.venueSymbol));
+    if (unknown.length === 0) return;
+    const missing = [...new Map(unknown.map((trade) => [`${trade.source} ${trade.venueSymbol}`, trade])).values()];
     await this.dataSource.query(
       `insert into processing.series (source, exchange, symbol, venue_symbol)
        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[])

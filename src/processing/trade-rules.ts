@@ -11,7 +11,8 @@ const EARLIEST_US = Date.UTC(2009, 0, 3) * 1000;
 /** A venue's clock may run ahead of ours, but not by more. */
 const AHEAD_US = 24 * 3_600_000_000;
 const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
-const INTEGER = /^\d{1,19}$/;
+/** Without leading zeros: ids are ordered as text, and 007 beside 7 would be one row but two trades. */
+const INTEGER = /^(0|[1-9]\d{0,18})$/;
 const LARGEST_ID = 2n ** 63n - 1n;
 
 /** A trade with canonical decimals, or what is wrong with it. `nowUs` bounds how far in the future a trade may lie. */

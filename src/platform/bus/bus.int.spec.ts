@@ -179,7 +179,7 @@ describe('the bus', () => {
     expect(bus).toBeDefined();
     await startProcess();
     await eventually(async () => expect(await shipments()).toEqual([7]));
-    expect(await waiting()).toBe(0);
+    await eventually(async () => expect(await waiting()).toBe(0));
   });
 
   it('buries what crashed its process on every attempt', async () => {

@@ -10,6 +10,7 @@ import { OutboxLag } from './outbox-lag.service.js';
 import { HandlerRegistry } from './registry.service.js';
 import { Relay } from './relay.service.js';
 import { Transactions } from './transactions.service.js';
+import { WakeUp } from './wake-up.service.js';
 
 @Global()
 @Module({
@@ -23,6 +24,7 @@ import { Transactions } from './transactions.service.js';
     OutboxLag,
     Relay,
     Transactions,
+    WakeUp,
     makeCounterProvider({ name: 'bus_deliveries_total', help: 'Deliveries of durable events by what became of them', labelNames: ['consumer', 'outcome'] }),
     makeHistogramProvider({
       name: 'processing_duration_seconds',

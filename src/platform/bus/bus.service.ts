@@ -6,11 +6,12 @@ import type { EntityManager } from 'typeorm';
 import type { DurableEvent, VolatileEvent } from '../../contracts/index.js';
 import { Settings } from '../config/index.js';
 import { Database } from '../database/index.js';
-import { currentTrace } from '../observability/index.js';
+import { currentTrace, HealthParts } from '../observability/index.js';
 import { EventStore } from './event.store.js';
 import type { Heard } from './handler.decorator.js';
 import { HearingQueue } from './hearing-queue.js';
 import { type Hearer, HandlerRegistry } from './registry.service.js';
+import { OutboxLag } from './outbox-lag.service.js';
 import { LEASE_MS, Relay } from './relay.service.js';
 import { Transactions } from './transactions.service.js';
 
@@ -26,9 +27,12 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly queues: HearingQueue<unknown>[] = [];
   private announceReady!: () => void;
   private readonly ready = new Promise<void>((resolve) => (this.announceReady = resolve));
+  private isReady = false;
   private maintenance: NodeJS.Timeout | undefined;
 
   constructor(
+    health: HealthParts,
+    lag: OutboxLag,
     private readonly emitter: EventEmitter2,
     private readonly registry: HandlerRegistry,
     private readonly relay: Relay,
@@ -39,7 +43,13 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     @InjectMetric('bus_queue_depth') private readonly depth: Gauge<'queue'>,
     @InjectMetric('bus_queue_dropped_total') private readonly dropped: Counter<'queue'>,
     @InjectMetric('bus_hearer_failures_total') private readonly hearerFailures: Counter<'hearer'>,
-  ) {}
+  ) {
+    health.register({
+      name: 'bus',
+      gatesReadiness: true,
+      check: () => ({ up: this.isReady, details: { consumers: this.registry.consumers.length, lag: lag.latest } }),
+    });
+  }
 
   /** Resolves when durable events can be appended: database ready, consumers registered. */
   whenReady(): Promise<void> {
@@ -59,7 +69,7 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     const local = this.relay.localConsumers(event.name);
     const json = JSON.stringify(data);
     const trace = currentTrace();
-    const { id, at } = await this.store.append(tx, { name: event.name, json, trace }, local, LEASE_MS);
+    const { id, at } = await this.store.append(tx, { name: event.name, json, trace }, local, LEASE_MS, this.relay.isForeign(event.name));
     this.transactions.afterCommit(tx, () => {
       this.relay.offer(local, { eventId: id, eventAt: at, name: event.name, data, trace, attempts: 1, weightBytes: json.length });
       this.emitter.emit(event.name, data, { name: event.name, eventId: id } satisfies Heard);
@@ -110,6 +120,7 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.maintenance = setInterval(() => {
       this.maintain().catch((error: Error) => this.logger.warn(`Event partitions were not maintained: ${error.message}`));
     }, MAINTAIN_EVERY_MS).unref();
+    this.isReady = true;
     this.announceReady();
   }
 

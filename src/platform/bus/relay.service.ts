@@ -10,9 +10,11 @@ import { type Delivery, EventStore } from './event.store.js';
 import { Lane } from './lane.js';
 import { type Consumer, HandlerRegistry } from './registry.service.js';
 import { Transactions } from './transactions.service.js';
+import { WakeUp } from './wake-up.service.js';
 
 export const LEASE_MS = 30_000;
 const POLL_MS = 500;
+const CENSUS_MS = 5000;
 const CLAIM_LIMIT = 64;
 const LANE_BOUND_BYTES = 32 * 1024 * 1024;
 export const MAX_ATTEMPTS = 10;
@@ -27,6 +29,8 @@ export class Relay {
   private readonly logger = new Logger('Relay');
   private readonly lanes = new Map<string, { consumer: Consumer; lane: Lane }>();
   private poll: NodeJS.Timeout | undefined;
+  private census: NodeJS.Timeout | undefined;
+  private foreign = new Set<string>();
   private stopping = false;
 
   constructor(
@@ -35,6 +39,7 @@ export class Relay {
     private readonly deadLetters: DeadLetterStore,
     private readonly transactions: Transactions,
     private readonly settings: Settings,
+    private readonly wakeUp: WakeUp,
     @InjectMetric('bus_deliveries_total') private readonly outcomes: Counter<'consumer' | 'outcome'>,
     @InjectMetric('processing_duration_seconds') private readonly duration: Histogram<'consumer'>,
   ) {}
@@ -56,8 +61,16 @@ export class Relay {
       );
       this.lanes.set(consumer.name, { consumer, lane });
     }
+    this.foreign = new Set(await this.store.foreignEvents(consumers.map((one) => one.name)));
     this.look();
     this.poll = setInterval(() => this.look(), POLL_MS).unref();
+    this.census = setInterval(() => void this.count(), CENSUS_MS).unref();
+    void this.wakeUp.listen(() => this.look());
+  }
+
+  /** Whether a consumer in another process waits for this event. */
+  isForeign(eventName: string): boolean {
+    return this.foreign.has(eventName);
   }
 
   /** Names of the consumers of an event whose deliveries may be born claimed by this process. */
@@ -81,8 +94,17 @@ export class Relay {
   /** Finishes what is in memory; what remains in the database waits for the next start. */
   async stop(): Promise<void> {
     clearInterval(this.poll);
+    clearInterval(this.census);
     this.stopping = true;
     await Promise.all([...this.lanes.values()].map(({ lane }) => lane.idle()));
+  }
+
+  private async count(): Promise<void> {
+    try {
+      this.foreign = new Set(await this.store.foreignEvents([...this.lanes.keys()]));
+    } catch {
+      // the database is away: the next census tells
+    }
   }
 
   private claim(consumer: Consumer): Promise<Delivery[]> {
