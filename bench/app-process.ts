@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
+import { runningPostgres } from '../src/platform/database/index.js';
 
 /** The built code, also for a spec that runs from the sources. */
 const BUILT = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../dist/src' : '../src');
@@ -89,14 +90,9 @@ export class AppProcess {
 
   /** A connection to its embedded database, or to another one of the same server. */
   async database(name = 'tapeline'): Promise<pg.Client> {
-    const lines = readFileSync(join(this.dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n');
-    const client = new pg.Client({
-      host: lines[4]!,
-      port: Number(lines[3]),
-      user: 'tapeline',
-      password: readFileSync(join(this.dataDir, 'postgres-password'), 'utf8').trim(),
-      database: name,
-    });
+    const connection = runningPostgres(this.dataDir);
+    if (!connection) throw new Error('its database does not run');
+    const client = new pg.Client({ ...connection, database: name });
     client.on('error', () => undefined); // the server may be killed under it
     await client.connect();
     return client;

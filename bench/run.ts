@@ -59,7 +59,7 @@ async function throughput(short: boolean): Promise<Figures> {
     await warmUp(app, load);
     const durable: number[] = [];
     const bare: number[] = [];
-    for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < rounds; turn++) {
       durable.push(await durableRate(app, load, forMs));
       bare.push(Math.max(await bareInsert(db, 2000, forMs / 3), await bareInsert(db, 5000, forMs / 3)));
     }

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { startReplay } from './ingestion/simulator/replay.server.js';
 import { startSimulator } from './ingestion/simulator/simulator.server.js';
 import { describeSettings, readSettings } from './platform/config/index.js';
-import { appliedMigrations, dataSourceOptions, migrate, migrateDown, startEmbeddedPostgres, wantsEmbedded } from './platform/database/index.js';
+import { appliedMigrations, dataSourceOptions, migrate, migrateDown, runningPostgres, startEmbeddedPostgres, wantsEmbedded } from './platform/database/index.js';
 import { VERSION } from './version.js';
 
 const USAGE = `Tapeline ${VERSION}: tools of the same image
@@ -104,12 +104,14 @@ async function runDoctor(): Promise<void> {
   });
 }
 
-/** The configured database, or the embedded one, started for the moment. */
+/** The configured database, or the embedded one: that of a running Tapeline, else one started for the moment. */
 async function withDatabase(work: (dataSource: DataSource) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
-  const embedded = wantsEmbedded(settings) ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined }) : undefined;
+  const running = wantsEmbedded(settings) ? runningPostgres(settings.DATA_DIR) : undefined;
+  const beside = running && (await new DataSource(dataSourceOptions(settings, running)).initialize().catch(() => undefined));
+  const embedded = wantsEmbedded(settings) && !beside ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined }) : undefined;
   try {
-    const dataSource = await new DataSource(dataSourceOptions(settings, embedded?.connection)).initialize();
+    const dataSource = beside ?? (await new DataSource(dataSourceOptions(settings, embedded?.connection)).initialize());
     await work(dataSource);
     await dataSource.destroy();
   } finally {

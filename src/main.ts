@@ -19,12 +19,12 @@ try {
   process.exit(1);
 }
 
-async function run(settings: Settings): Promise<void> {
+async function run({ PORT, HOST, DATA_DIR }: Settings): Promise<void> {
   const startedMs = performance.now();
   const postgresLog = logger.child({ context: 'PostgreSQL' });
   const embedded = wantsEmbedded(settings)
     ? await startEmbeddedPostgres({
-        dataDir: settings.DATA_DIR,
+        dataDir: DATA_DIR,
         log: (level, message, fields) => postgresLog[level](fields ?? {}, message),
         settings: { log_min_messages: 'log' }, // a statement's error reaches its caller, who logs it
       })
@@ -54,12 +54,12 @@ async function run(settings: Settings): Promise<void> {
   });
 
   try {
-    await app.listen(settings.PORT, settings.HOST);
+    await app.listen(PORT, HOST);
   } catch (error) {
     log.fatal(listenFault(error as NodeJS.ErrnoException, settings));
     await stop('cannot listen', 1);
   }
-  const shownHost = settings.HOST === '0.0.0.0' || settings.HOST === '::' ? 'localhost' : settings.HOST;
+  const shownHost = HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST;
   const { port } = app.getHttpServer().address() as { port: number };
   log.info(`Tapeline ${VERSION} is up after ${Math.round(performance.now() - startedMs)} ms: http://${shownHost}:${port}/dashboard (API: /docs)`);
 }

@@ -72,7 +72,7 @@ describe('the REST API', () => {
         pages.push(body.items);
         cursor = body.nextCursor;
       } while (cursor);
-      const ordered = start.startsWith('to') ? pages.reverse() : pages;
+      const ordered = start.startsWith('to') ? pages.toReversed() : pages;
       expect(ordered.flat().map((trade) => trade.tradeId)).toEqual(all.map((trade) => trade.tradeId));
     }
   });

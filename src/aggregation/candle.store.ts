@@ -164,7 +164,7 @@ export class CandleStore {
       [key.source, key.symbol, interval, formatInstant(page.fromUs), formatInstant(page.toUs), page.limit],
     )) as Row[];
     const candles = rows.map(candleOf);
-    return page.direction === 'forward' ? candles : candles.reverse();
+    return page.direction === 'forward' ? candles : candles.toReversed();
   }
 
   /** Volume of the last 24 hours of every series with an open candle. */

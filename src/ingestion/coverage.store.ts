@@ -102,13 +102,6 @@ export class CoverageStore {
       missing: BigInt(row.missing),
     }));
   }
-
-  async unfillableCount(source: string): Promise<number> {
-    const rows = (await this.dataSource.query(`select count(*)::int as n from ingestion.gap where source = $1 and state = 'unfillable'`, [
-      source,
-    ])) as [{ n: number }];
-    return rows[0].n;
-  }
 }
 
 export const gapData = (gap: Gap): GapV1Data => ({

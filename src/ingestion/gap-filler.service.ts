@@ -130,7 +130,7 @@ export class GapFiller {
 
   private async closeFilled(holes: readonly Hole[]): Promise<void> {
     for (const { gap } of this.filling.values()) {
-      if (holes.some((hole) => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from)) continue;
+      if (holes.some((hole) => touches(hole, gap))) continue;
       await this.bus.transaction(async (tx) => {
         await this.coverage.closeGap(tx, gap);
         await this.bus.append(tx, GapClosedV1, gapData(gap));
@@ -142,8 +142,7 @@ export class GapFiller {
 
   private async fill(filling: Filling, holes: readonly Hole[]): Promise<void> {
     const { gap } = filling;
-    const missing = holes.filter((hole) => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from);
-    const first = missing[0];
+    const first = holes.find((hole) => touches(hole, gap));
     if (!first) return;
     if (filling.fetches >= FETCHES_BEFORE_GIVING_UP) return this.giveUp(filling, 'the venue answered past these ids without them');
     try {
@@ -192,3 +191,5 @@ export class GapFiller {
     this.logger.warn(message);
   }
 }
+
+const touches = (hole: Hole, gap: Gap): boolean => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from;

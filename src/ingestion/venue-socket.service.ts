@@ -1,4 +1,4 @@
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { nowUs } from '../platform/observability/index.js';
 import { Silence } from './silence.js';
 

@@ -63,7 +63,7 @@ export class TradeStore {
        order by traded_at ${order}, trade_id ${order} limit $4`,
       [seriesId, formatInstant(page.fromUs), formatInstant(page.toUs), page.limit, ...position],
     );
-    return page.direction === 'forward' ? rows : rows.reverse();
+    return page.direction === 'forward' ? rows : rows.toReversed();
   }
 
   private async read(where: string, values: unknown[]): Promise<StoredTrade[]> {

@@ -3,3 +3,4 @@ export * from './database.module.js';
 export * from './database.service.js';
 export * from './embedded-postgres.js';
 export * from './migrate.js';
+export * from './running-postgres.js';
