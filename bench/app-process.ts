@@ -78,7 +78,8 @@ export class AppProcess {
         () => 0,
       );
       if (status === 200) return;
-      if (performance.now() > untilMs || this.child!.exitCode !== null) throw new Error(`The application did not become ready:\n${this.output}`);
+      if (performance.now() > untilMs || this.child!.exitCode !== null)
+        throw new Error(`The application did not become ready:\n${this.output}`);
       await pause(50);
     }
   }
@@ -115,7 +116,9 @@ export class AppProcess {
 
   /** Resident memory of the Node process, MiB. */
   rssMiB(): number {
-    const line = readFileSync(`/proc/${this.pid}/status`, 'utf8').split('\n').find((one) => one.startsWith('VmRSS'))!;
+    const line = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+      .split('\n')
+      .find((one) => one.startsWith('VmRSS'))!;
     return Number(line.replace(/\D/g, '')) / 1024;
   }
 }

@@ -11,7 +11,9 @@ export async function bareInsert(db: pg.Client, batch: number, forMs: number): P
   const next = new Date(day.getTime() + 86_400_000);
   await db.query('drop schema if exists bare cascade; create schema bare');
   await db.query('create table bare.trade (like processing.trade) partition by range (traded_at)');
-  await db.query(`create table bare.today partition of bare.trade for values from ('${day.toISOString()}') to ('${next.toISOString()}')`);
+  await db.query(
+    `create table bare.today partition of bare.trade for values from ('${day.toISOString()}') to ('${next.toISOString()}')`,
+  );
   await db.query('create unique index on bare.today (series_id, trade_id)');
   await db.query('create index on bare.today (series_id, traded_at)');
   const startedMs = performance.now();

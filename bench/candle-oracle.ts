@@ -9,7 +9,12 @@ export type OracleTrade = Readonly<{ id: number; price: string; size: string; at
 export function oracleCandles(trades: readonly OracleTrade[], intervalMs: number): Map<string, string[]> {
   const intervalUs = intervalMs * 1000;
   const byWindow = Map.groupBy(trades, (trade) => Math.floor(trade.atUs / intervalUs) * intervalMs);
-  return new Map([...byWindow].map(([openMs, members]) => [new Date(openMs).toISOString().replace('.000Z', 'Z'), nineFieldsOf(members)]));
+  return new Map(
+    [...byWindow].map(([openMs, members]) => [
+      new Date(openMs).toISOString().replace('.000Z', 'Z'),
+      nineFieldsOf(members),
+    ]),
+  );
 }
 
 function nineFieldsOf(members: readonly OracleTrade[]): string[] {
@@ -17,11 +22,18 @@ function nineFieldsOf(members: readonly OracleTrade[]): string[] {
   const buys = ordered.filter((trade) => !trade.buyerIsMaker);
   const prices = ordered.map((trade) => units(trade.price));
   const volume = (some: readonly OracleTrade[]): bigint => some.reduce((sum, trade) => sum + units(trade.size), 0n);
-  const quote = (some: readonly OracleTrade[]): bigint => some.reduce((sum, trade) => sum + units(trade.size) * units(trade.price), 0n);
+  const quote = (some: readonly OracleTrade[]): bigint =>
+    some.reduce((sum, trade) => sum + units(trade.size) * units(trade.price), 0n);
   return [
     text(prices[0]!, 8),
-    text(prices.reduce((a, b) => (a > b ? a : b)), 8),
-    text(prices.reduce((a, b) => (a < b ? a : b)), 8),
+    text(
+      prices.reduce((a, b) => (a > b ? a : b)),
+      8,
+    ),
+    text(
+      prices.reduce((a, b) => (a < b ? a : b)),
+      8,
+    ),
     text(prices.at(-1)!, 8),
     text(volume(ordered), 8),
     text(quote(ordered), 16),
@@ -33,7 +45,9 @@ function nineFieldsOf(members: readonly OracleTrade[]): string[] {
 
 /** The same nine fields of a candle as the API answers it. */
 export const nineFields = (candle: Record<string, unknown>): string[] =>
-  ['open', 'high', 'low', 'close', 'volume', 'quoteVolume', 'trades', 'takerBuyVolume', 'takerBuyQuoteVolume'].map((field) => String(candle[field]));
+  ['open', 'high', 'low', 'close', 'volume', 'quoteVolume', 'trades', 'takerBuyVolume', 'takerBuyQuoteVolume'].map(
+    (field) => String(candle[field]),
+  );
 
 const units = (decimal: string): bigint => BigInt(decimal.replace('.', ''));
 

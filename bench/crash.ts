@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type pg from 'pg';
 import { INTERVALS, type IntervalName } from '../src/contracts/index.js';
-import { simulatedMarket, simulatedSymbols } from '../src/ingestion/simulator/market.js';
+import { simulatedSymbols } from '../src/ingestion/simulator/character.js';
+import { simulatedMarket } from '../src/ingestion/simulator/market.js';
 import { startSimulator } from '../src/ingestion/simulator/simulator.server.js';
 import type { Tape } from '../src/ingestion/simulator/tape.js';
 import { AppProcess, pause } from './app-process.js';
@@ -29,11 +30,17 @@ const random = seeded(Number(values.seed));
 let passed = 0;
 let failed = 0;
 
-console.log(`crash: ${kills} kills of the application, ${databaseKills} of PostgreSQL, market at rate ${rate}, seed ${values.seed}`);
+console.log(
+  `crash: ${kills} kills of the application, ${databaseKills} of PostgreSQL, market at rate ${rate}, seed ${values.seed}`,
+);
 const dataDir = mkdtempSync(join(tmpdir(), 'tapeline-crash-'));
 let frozenAtUs = Infinity;
 const nowUs = (): number => Math.min(frozenAtUs, Date.now() * 1000);
-const simulator = await startSimulator({ rate, nowUs, limits: { weightPerMinute: Infinity, messagesPerSecond: Infinity } });
+const simulator = await startSimulator({
+  rate,
+  nowUs,
+  limits: { weightPerMinute: Infinity, messagesPerSecond: Infinity },
+});
 const app = await AppProcess.create(dataDir, {
   FEEDS: 'binance',
   BINANCE_SYMBOLS: simulatedSymbols.join(','),
@@ -58,7 +65,9 @@ for (const [index, deed] of deeds.entries()) {
   const withDatabase = random() < 0.3 ? app.postmasterPid : undefined;
   if (withDatabase !== undefined) process.kill(withDatabase, 'SIGKILL');
   await app.kill();
-  console.log(`${index + 1}/${deeds.length} kill -9 of the application${withDatabase === undefined ? '' : ' and of PostgreSQL'}`);
+  console.log(
+    `${index + 1}/${deeds.length} kill -9 of the application${withDatabase === undefined ? '' : ' and of PostgreSQL'}`,
+  );
   app.start();
   if (random() < 0.8) await app.ready(); // else it is killed while it starts
 }
@@ -86,7 +95,10 @@ async function settled(market: Tape): Promise<void> {
   for (const untilMs = performance.now() + 120_000; performance.now() < untilMs; await pause(250)) {
     const db = await app.database().catch(() => undefined);
     if (!db) continue;
-    const ends = await rows(db, `select s.symbol, (select max(trade_id) from processing.trade t where t.series_id = s.id)::float8 as last from processing.series s`);
+    const ends = await rows(
+      db,
+      `select s.symbol, (select max(trade_id) from processing.trade t where t.series_id = s.id)::float8 as last from processing.series s`,
+    );
     const behind = ends.filter((row) => row.last !== market.lastId(row.symbol as string, frozenAtUs));
     const [open] = await rows(
       db,
@@ -95,7 +107,14 @@ async function settled(market: Tape): Promise<void> {
     );
     await db.end();
     missing = JSON.stringify({ behind: behind.length, ...open });
-    if (ends.length === simulatedSymbols.length && behind.length === 0 && open!.deliveries === 0 && open!.gaps === 0 && open!.holes === 0) return;
+    if (
+      ends.length === simulatedSymbols.length &&
+      behind.length === 0 &&
+      open!.deliveries === 0 &&
+      open!.gaps === 0 &&
+      open!.holes === 0
+    )
+      return;
   }
   throw new Error(`not settled within two minutes: ${missing}`);
 }
@@ -128,10 +147,13 @@ async function compare(market: Tape): Promise<void> {
     if (byId.size > served.length) different += byId.size - served.length;
     for (const window of Object.keys(INTERVALS) as IntervalName[]) {
       const expected = oracleCandles(served, INTERVALS[window]);
-      const { candles: got } = (await (await fetch(`${app.url}/api/v1/ohlcv/${symbol}?window=${window}&limit=1000`)).json()) as { candles: Record<string, unknown>[] };
+      const { candles: got } = (await (
+        await fetch(`${app.url}/api/v1/ohlcv/${symbol}?window=${window}&limit=1000`)
+      ).json()) as { candles: Record<string, unknown>[] };
       candles += expected.size;
       wrongCandles += Math.abs(got.length - expected.size);
-      for (const candle of got) if (expected.get(candle.openTime as string)?.join() !== nineFields(candle).join()) wrongCandles++;
+      for (const candle of got)
+        if (expected.get(candle.openTime as string)?.join() !== nineFields(candle).join()) wrongCandles++;
     }
   }
   console.log(`\n${stored} trades stored, ${candles} candles compared`);
@@ -169,9 +191,16 @@ async function compare(market: Tape): Promise<void> {
 
 function everything(market: Tape, symbol: string, fromId: number): OracleTrade[] {
   const trades: OracleTrade[] = [];
-  for (let id = fromId; ; ) {
+  for (let id = fromId; ;) {
     const page = market.tradesFrom(symbol, id, 10_000, frozenAtUs);
-    for (const trade of page) trades.push({ id: trade.id, price: trade.price, size: trade.size, atUs: trade.tradedAtUs, buyerIsMaker: trade.buyerIsMaker });
+    for (const trade of page)
+      trades.push({
+        id: trade.id,
+        price: trade.price,
+        size: trade.size,
+        atUs: trade.tradedAtUs,
+        buyerIsMaker: trade.buyerIsMaker,
+      });
     if (page.length < 10_000) return trades;
     id = page.at(-1)!.id + 1;
   }
@@ -179,7 +208,12 @@ function everything(market: Tape, symbol: string, fromId: number): OracleTrade[]
 
 function sameTrade(row: Record<string, unknown>, trade: OracleTrade): boolean {
   const canonical = (text: string): string => text.replace(/\.?0+$/, '');
-  return row.price === canonical(trade.price) && row.size === canonical(trade.size) && row.at_us === trade.atUs && row.maker === trade.buyerIsMaker;
+  return (
+    row.price === canonical(trade.price) &&
+    row.size === canonical(trade.size) &&
+    row.at_us === trade.atUs &&
+    row.maker === trade.buyerIsMaker
+  );
 }
 
 async function rows(db: pg.Client, sql: string, parameters: unknown[] = []): Promise<Record<string, unknown>[]> {

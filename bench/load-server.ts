@@ -7,7 +7,9 @@ import { WebSocketServer } from 'ws';
  * load.ts). Tells its parent `{port}` and, every 100 ms, `{sent}`; obeys `{rate}` (trades/s) or `{upTo}` (a total, for a
  * closed loop). Trade time is the time of sending, in microseconds.
  */
-const SYMBOLS = ['BTC', 'ETH', 'ADA', 'SOL', 'DOT', 'LINK', 'UNI', 'AVAX', 'MATIC', 'ATOM'].map((base) => `${base}USDT`);
+const SYMBOLS = ['BTC', 'ETH', 'ADA', 'SOL', 'DOT', 'LINK', 'UNI', 'AVAX', 'MATIC', 'ATOM'].map(
+  (base) => `${base}USDT`,
+);
 const TICK_MS = 2;
 /** Most of one write, so that a closed loop does not hand over seconds of load at once. */
 const BURST = 4000;

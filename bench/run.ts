@@ -12,7 +12,10 @@ type Bench = (short: boolean) => Promise<Figures>;
 
 const BENCHES: Record<string, Bench> = { latency, throughput, memory };
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { short: { type: 'boolean', default: false } },
+});
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 for (const name of names) {
   const bench = BENCHES[name];
@@ -21,7 +24,8 @@ for (const name of names) {
     process.exit(2);
   }
   console.log(`\n${name}${values.short ? ' (short)' : ''}`);
-  for (const [figure, value] of Object.entries(await bench(values.short))) console.log(`  ${figure.padEnd(52)} ${value}`);
+  for (const [figure, value] of Object.entries(await bench(values.short)))
+    console.log(`  ${figure.padEnd(52)} ${value}`);
 }
 
 /** 10,000 frames a second: from the venue's send to the read of an SSE client, which bounds received to sent from above. */
@@ -90,7 +94,13 @@ async function memory(short: boolean): Promise<Figures> {
     client.close();
     const half = samples.slice(samples.length >> 1);
     return {
-      'RSS after warm-up, at half time, at the end, MiB': [samples[Math.min(5, samples.length - 1)]!, half[0]!, samples.at(-1)!].map(Math.round).join(' / '),
+      'RSS after warm-up, at half time, at the end, MiB': [
+        samples[Math.min(5, samples.length - 1)]!,
+        half[0]!,
+        samples.at(-1)!,
+      ]
+        .map(Math.round)
+        .join(' / '),
       'highest, MiB': Math.round(Math.max(...samples)),
       'slope of the second half, MiB a minute': round(slope(half) * 12),
     };

@@ -4,9 +4,4 @@ import { Processing1700000000003 } from './1700000000003-processing.js';
 import { Aggregation1700000000004 } from './1700000000004-aggregation.js';
 
 /** In the order in which they run. */
-export const MIGRATIONS = [
-  Bus1700000000001,
-  Ingestion1700000000002,
-  Processing1700000000003,
-  Aggregation1700000000004,
-];
+export const MIGRATIONS = [Bus1700000000001, Ingestion1700000000002, Processing1700000000003, Aggregation1700000000004];

@@ -4,7 +4,15 @@ import { DataSource } from 'typeorm';
 import { startReplay } from './ingestion/simulator/replay.server.js';
 import { startSimulator } from './ingestion/simulator/simulator.server.js';
 import { describeSettings, readSettings } from './platform/config/index.js';
-import { appliedMigrations, dataSourceOptions, migrate, migrateDown, runningPostgres, startEmbeddedPostgres, wantsEmbedded } from './platform/database/index.js';
+import {
+  appliedMigrations,
+  dataSourceOptions,
+  migrate,
+  migrateDown,
+  runningPostgres,
+  startEmbeddedPostgres,
+  wantsEmbedded,
+} from './platform/database/index.js';
 import { VERSION } from './version.js';
 
 const USAGE = `Tapeline ${VERSION}: tools of the same image
@@ -19,7 +27,12 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
 
 class UsageError extends Error {}
 
-const COMMANDS: Record<string, (args: string[]) => Promise<void>> = { migrate: runMigrate, replay: runReplay, simulate: runSimulate, doctor: runDoctor };
+const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
+  migrate: runMigrate,
+  replay: runReplay,
+  simulate: runSimulate,
+  doctor: runDoctor,
+};
 
 const [name = '', ...rest] = process.argv.slice(2);
 try {
@@ -34,9 +47,11 @@ try {
 }
 
 async function runMigrate([action, ...more]: string[]): Promise<void> {
-  if (more.length > 0 || !['up', 'down', 'version'].includes(action ?? '')) throw new UsageError('migrate takes one of up, down, version');
+  if (more.length > 0 || !['up', 'down', 'version'].includes(action ?? ''))
+    throw new UsageError('migrate takes one of up, down, version');
   await withDatabase(async (dataSource) => {
-    if (action === 'up') console.log((await migrate(dataSource)).map((one) => `up ${one}`).join('\n') || 'nothing to do');
+    if (action === 'up')
+      console.log((await migrate(dataSource)).map((one) => `up ${one}`).join('\n') || 'nothing to do');
     if (action === 'down') console.log(`down ${(await migrateDown(dataSource)) ?? 'nothing: no migration is applied'}`);
     const applied = await appliedMigrations(dataSource);
     console.log(`version ${applied.at(-1) ?? 'none'} (${applied.length} applied)`);
@@ -68,12 +83,16 @@ async function runReplay(args: string[]): Promise<void> {
     disconnects: numberOf('--disconnects', values.disconnects, 0, 1000),
     ...(values.seed === undefined ? {} : { seed: numberOf('--seed', values.seed, 0, 2 ** 32 - 1) }),
   });
-  console.log(`Serving ${values.file.join(', ')} at ${replay.url}; the session starts when somebody subscribes. Faults are drawn from seed ${replay.faults.seed}.`);
+  console.log(
+    `Serving ${values.file.join(', ')} at ${replay.url}; the session starts when somebody subscribes. Faults are drawn from seed ${replay.faults.seed}.`,
+  );
   tellHowToRead(replay.url, replay.restUrl);
   process.once('SIGINT', () => void replay.close());
   process.once('SIGTERM', () => void replay.close());
   const summary = await replay.finished;
-  console.log(`${summary.complete ? 'The session is over' : 'Stopped before the end'}: ${summary.tradesSent} trades and ${summary.framesSent} frames sent over ${summary.connections} connections.`);
+  console.log(
+    `${summary.complete ? 'The session is over' : 'Stopped before the end'}: ${summary.tradesSent} trades and ${summary.framesSent} frames sent over ${summary.connections} connections.`,
+  );
   if (!summary.complete) process.exit(0);
   console.log('History stays available by REST; Ctrl-C ends the server.');
 }
@@ -81,14 +100,20 @@ async function runReplay(args: string[]): Promise<void> {
 async function runSimulate(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { port: { type: 'string', default: '9443' }, rate: { type: 'string', default: '1' }, seed: { type: 'string', default: '1' } },
+    options: {
+      port: { type: 'string', default: '9443' },
+      rate: { type: 'string', default: '1' },
+      seed: { type: 'string', default: '1' },
+    },
   });
   const simulator = await startSimulator({
     port: numberOf('--port', values.port, 0, 65_535),
     rate: numberOf('--rate', values.rate, 0.01, 1000),
     seed: numberOf('--seed', values.seed, 0, 2 ** 32 - 1),
   });
-  console.log(`Simulated markets at ${simulator.url}; another rate or seed is another market under the same trade ids.`);
+  console.log(
+    `Simulated markets at ${simulator.url}; another rate or seed is another market under the same trade ids.`,
+  );
   tellHowToRead(simulator.url, simulator.restUrl);
   const stop = (): void => void simulator.close().then(() => process.exit(0));
   process.once('SIGINT', stop);
@@ -99,7 +124,9 @@ async function runDoctor(): Promise<void> {
   const settings = readSettings(process.env);
   for (const [key, value] of Object.entries(describeSettings(settings))) console.log(`${key}=${value}`);
   await withDatabase(async (dataSource) => {
-    const [{ server_version: version }] = (await dataSource.query('show server_version')) as [{ server_version: string }];
+    const [{ server_version: version }] = (await dataSource.query('show server_version')) as [
+      { server_version: string },
+    ];
     console.log(`database: PostgreSQL ${version}, ${(await appliedMigrations(dataSource)).length} migrations applied`);
   });
 }
@@ -108,8 +135,12 @@ async function runDoctor(): Promise<void> {
 async function withDatabase(work: (dataSource: DataSource) => Promise<void>): Promise<void> {
   const settings = readSettings(process.env);
   const running = wantsEmbedded(settings) ? runningPostgres(settings.DATA_DIR) : undefined;
-  const beside = running && (await new DataSource(dataSourceOptions(settings, running)).initialize().catch(() => undefined));
-  const embedded = wantsEmbedded(settings) && !beside ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined }) : undefined;
+  const beside =
+    running && (await new DataSource(dataSourceOptions(settings, running)).initialize().catch(() => undefined));
+  const embedded =
+    wantsEmbedded(settings) && !beside
+      ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined })
+      : undefined;
   try {
     const dataSource = beside ?? (await new DataSource(dataSourceOptions(settings, embedded?.connection)).initialize());
     await work(dataSource);
@@ -125,6 +156,7 @@ function tellHowToRead(wsUrl: string, restUrl: string): void {
 
 function numberOf(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most)) throw new UsageError(`${option} must be a number from ${least} to ${most}`);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new UsageError(`${option} must be a number from ${least} to ${most}`);
   return value;
 }

@@ -12,7 +12,11 @@ import { VERSION } from './version.js';
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
 /** The whole application, not yet listening. */
-export async function createApp(settings: Settings, logger: Logger, embedded?: Connection): Promise<NestFastifyApplication> {
+export async function createApp(
+  settings: Settings,
+  logger: Logger,
+  embedded?: Connection,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: correlationIdOf,

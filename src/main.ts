@@ -37,7 +37,9 @@ async function run({ PORT, HOST, DATA_DIR }: Settings): Promise<void> {
     stopping = true;
     log.info(`${signal}: stopping`);
     setTimeout(() => {
-      log.error(`Not stopped within ${SHUTDOWN_WITHIN_MS} ms, leaving; the outbox and the venues hold what is unfinished`);
+      log.error(
+        `Not stopped within ${SHUTDOWN_WITHIN_MS} ms, leaving; the outbox and the venues hold what is unfinished`,
+      );
       process.exit(1);
     }, SHUTDOWN_WITHIN_MS).unref();
     await app.close();
@@ -61,7 +63,9 @@ async function run({ PORT, HOST, DATA_DIR }: Settings): Promise<void> {
   }
   const shownHost = HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST;
   const { port } = app.getHttpServer().address() as { port: number };
-  log.info(`Tapeline ${VERSION} is up after ${Math.round(performance.now() - startedMs)} ms: http://${shownHost}:${port}/dashboard (API: /docs)`);
+  log.info(
+    `Tapeline ${VERSION} is up after ${Math.round(performance.now() - startedMs)} ms: http://${shownHost}:${port}/dashboard (API: /docs)`,
+  );
 }
 
 function settingsOrExit(): Settings {
@@ -77,6 +81,7 @@ function settingsOrExit(): Settings {
 function listenFault(error: NodeJS.ErrnoException, { HOST, PORT }: Settings): string {
   if (error.code === 'EADDRINUSE') return `Port ${PORT} on ${HOST} is taken by another program: set PORT to a free one`;
   if (error.code === 'EACCES') return `Port ${PORT} needs rights this user lacks: set PORT above 1023`;
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return `HOST ${HOST} is not an address of this machine`;
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+    return `HOST ${HOST} is not an address of this machine`;
   return `Cannot listen on ${HOST}:${PORT}: ${error.message}`;
 }

@@ -9,7 +9,9 @@ const sdk = wantsTracing(process.env)
   ? new NodeSDK({
       serviceName: process.env.OTEL_SERVICE_NAME ?? 'tapeline',
       instrumentations: [
-        new HttpInstrumentation({ ignoreIncomingRequestHook: (request) => /^\/(stream|ws|metrics|health|readyz)/.test(request.url ?? '') }),
+        new HttpInstrumentation({
+          ignoreIncomingRequestHook: (request) => /^\/(stream|ws|metrics|health|readyz)/.test(request.url ?? ''),
+        }),
         new PgInstrumentation({ requireParentSpan: true }),
         new PinoInstrumentation({ disableLogSending: true }),
       ],

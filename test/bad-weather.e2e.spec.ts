@@ -12,8 +12,10 @@ let app: RunningApp | undefined;
 let market: ServedMarket | undefined;
 
 const one = async <T>(sql: string): Promise<T> => ((await database.dataSource.query(sql)) as T[])[0]!;
-const markets = async (): Promise<number> => (await one<{ n: number }>('select count(distinct series_id)::int as n from processing.trade')).n;
-const stored = async (): Promise<number> => (await one<{ n: number }>('select count(*)::int as n from processing.trade')).n;
+const markets = async (): Promise<number> =>
+  (await one<{ n: number }>('select count(distinct series_id)::int as n from processing.trade')).n;
+const stored = async (): Promise<number> =>
+  (await one<{ n: number }>('select count(*)::int as n from processing.trade')).n;
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -48,11 +50,17 @@ describe('a venue that misbehaves', () => {
     });
     app = await startApp(database.connection, { ...market.env, MODULES });
     await eventually(() => expect(market!.struck).toMatchObject({ disconnect: 2, gap: 2 }), 25_000);
-    await eventually(() => expect(Object.values(market!.struck).every((count) => count > 0) || market!.struck.stall === 0).toBe(true));
+    await eventually(() =>
+      expect(Object.values(market!.struck).every((count) => count > 0) || market!.struck.stall === 0).toBe(true),
+    );
     market.stopClock();
     await market.expectStored(database.dataSource, app);
-    await eventually(async () => expect(await one(`select count(*)::int as n from ingestion.gap where state <> 'closed'`)).toEqual({ n: 0 }));
-    const letters = (await database.dataSource.query('select stage, code, count(*)::int as n from bus.dead_letter group by 1, 2 order by 1')) as object[];
+    await eventually(async () =>
+      expect(await one(`select count(*)::int as n from ingestion.gap where state <> 'closed'`)).toEqual({ n: 0 }),
+    );
+    const letters = (await database.dataSource.query(
+      'select stage, code, count(*)::int as n from bus.dead_letter group by 1, 2 order by 1',
+    )) as object[];
     expect(letters).toMatchObject([
       { stage: 'decode', code: 'decode.not-json' },
       { stage: 'validate', code: 'validate.price' },
@@ -90,13 +98,18 @@ describe('a database that is away', () => {
     await eventually(async () => expect((await app!.get('/health/ready')).status).toBe(503));
     await eventually(async () => {
       const metrics = await (await fetch(`${app!.url}/metrics`)).text();
-      expect(Number(/bus_queue_dropped_total\{queue="processing.record-trades"\} (\d+)/.exec(metrics)?.[1] ?? 0)).toBeGreaterThan(100);
+      expect(
+        Number(/bus_queue_dropped_total\{queue="processing.record-trades"\} (\d+)/.exec(metrics)?.[1] ?? 0),
+      ).toBeGreaterThan(100);
     }, 20_000);
     const feeds = await app.get('/api/v1/feeds');
     expect(feeds.body.items[0].state).toBe('connected');
     await door.open();
     await eventually(async () => expect((await app!.get('/health/ready')).status).toBe(200), 20_000);
-    await eventually(async () => expect(await one('select count(*)::int as n from ingestion.gap')).not.toEqual({ n: 0 }), 20_000);
+    await eventually(
+      async () => expect(await one('select count(*)::int as n from ingestion.gap')).not.toEqual({ n: 0 }),
+      20_000,
+    );
     market.stopClock();
     await market.expectStored(database.dataSource, app);
     await app.close();

@@ -52,11 +52,14 @@ it('gives the candles of the set of trades, whatever their order, split and repe
     fc.asyncProperty(deliveryArbitrary, async ({ trades, order, cuts }) => {
       const symbol = `LAW${++run}`;
       const sent = [...order, ...trades.filter((trade) => !order.includes(trade))];
-      for (const flush of pieces(sent, cuts)) bus.emit(TradesReceivedV1, { trades: flush.map((trade) => received(symbol, trade)) });
+      for (const flush of pieces(sent, cuts))
+        bus.emit(TradesReceivedV1, { trades: flush.map((trade) => received(symbol, trade)) });
       await eventually(async () => {
         for (const window of Object.keys(INTERVALS) as IntervalName[]) {
           const { body } = await app.get(`/api/v1/ohlcv/${symbol}?window=${window}&limit=1000`);
-          const got = new Map(((body.candles ?? []) as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]));
+          const got = new Map(
+            ((body.candles ?? []) as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]),
+          );
           expect(got).toEqual(oracleCandles(trades, INTERVALS[window]));
         }
       }, 3000);

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppProcess } from '../bench/app-process.js';
 import { eventually } from './support/eventually.js';
 
-if (!existsSync(join(import.meta.dirname, '../dist/src/main.js'))) throw new Error('dist/ is missing: npm test builds it, or run npm run build');
+if (!existsSync(join(import.meta.dirname, '../dist/src/main.js')))
+  throw new Error('dist/ is missing: npm test builds it, or run npm run build');
 
 let dataDir: string;
 const started: AppProcess[] = [];
@@ -27,7 +28,8 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const isRunning = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/State:\tZ/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const isRunning = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/State:\tZ/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 describe('the process', () => {
   it('serves candles soon after its first start, and SIGTERM ends it clean, its database with it', async () => {
@@ -77,7 +79,8 @@ describe('the process', () => {
   it('keeps what it recorded through kill -9 of itself and of its database', async () => {
     const app = await start();
     await app.ready();
-    const price = async (): Promise<{ tradeId: string }> => (await (await fetch(`${app.url}/api/v1/price/BTCUSDT`)).json()) as { tradeId: string };
+    const price = async (): Promise<{ tradeId: string }> =>
+      (await (await fetch(`${app.url}/api/v1/price/BTCUSDT`)).json()) as { tradeId: string };
     const before = await eventually(async () => {
       const body = await price();
       expect(body.tradeId).toMatch(/^\d+$/);
@@ -87,9 +90,14 @@ describe('the process', () => {
     app.start();
     await app.ready();
     process.kill(app.postmasterPid!, 'SIGKILL');
-    await eventually(async () => expect(Number((await price()).tradeId)).toBeGreaterThan(Number(before.tradeId)), 20_000);
+    await eventually(
+      async () => expect(Number((await price()).tradeId)).toBeGreaterThan(Number(before.tradeId)),
+      20_000,
+    );
     const db = await app.database();
-    const { rows } = await db.query('select count(*)::int as n from processing.trade where trade_id = $1', [before.tradeId]);
+    const { rows } = await db.query('select count(*)::int as n from processing.trade where trade_id = $1', [
+      before.tradeId,
+    ]);
     await db.end();
     expect(rows).toEqual([{ n: 1 }]);
   });
@@ -112,7 +120,10 @@ describe('the process', () => {
       rmSync(join(small, 'ballast'));
       await app.ready(60_000);
       const recorded = await app.metric('crypto_trades_total');
-      await eventually(async () => expect(await app.metric('crypto_trades_total')).toBeGreaterThan(recorded + 50), 30_000);
+      await eventually(
+        async () => expect(await app.metric('crypto_trades_total')).toBeGreaterThan(recorded + 50),
+        30_000,
+      );
       const db = await app.database();
       await eventually(async () => {
         const { rows } = await db.query<{ n: number }>(

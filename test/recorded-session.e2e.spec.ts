@@ -16,10 +16,16 @@ const runs: { title: string; options: Omit<ReplayOptions, 'file'> }[] = [
   { title: 'served twice', options: { speed: Infinity, repeat: 2 } },
   { title: 'shuffled within 5 s', options: { speed: 200, shuffleMs: 5000, seed: 7 } },
   { title: 'cut by five disconnects', options: { speed: 100, disconnects: 5, seed: 7 } },
-  { title: 'served twice, shuffled and cut', options: { speed: 200, repeat: 2, shuffleMs: 5000, disconnects: 5, seed: 11 } },
+  {
+    title: 'served twice, shuffled and cut',
+    options: { speed: 200, repeat: 2, shuffleMs: 5000, disconnects: 5, seed: 11 },
+  },
 ];
 
-if (!SESSION_FILES) process.stderr.write('skipped: ../shared/data/market/binance-spot is not there, so no recorded session is replayed\n');
+if (!SESSION_FILES)
+  process.stderr.write(
+    'skipped: ../shared/data/market/binance-spot is not there, so no recorded session is replayed\n',
+  );
 
 describe.skipIf(!SESSION_FILES).each(runs)('the recorded ETHUSDT session, $title', ({ options }) => {
   let database: TestDatabase;
@@ -59,17 +65,25 @@ describe.skipIf(!SESSION_FILES).each(runs)('the recorded ETHUSDT session, $title
        from processing.trade`,
     )) as [Record<string, unknown>];
     const trades = sessionTrades();
-    const quote = trades.reduce((sum, trade) => sum + BigInt(trade.price.replace('.', '')) * BigInt(trade.size.replace('.', '')), 0n);
+    const quote = trades.reduce(
+      (sum, trade) => sum + BigInt(trade.price.replace('.', '')) * BigInt(trade.size.replace('.', '')),
+      0n,
+    );
     expect(summary).toMatchObject({ n: TRADES, distinct_ids: TRADES, first: FIRST_ID, last: FIRST_ID + TRADES - 1 });
     expect(BigInt((summary.quote as string).replace('.', '').padEnd(quote.toString().length, '0'))).toBe(quote);
   });
 
-  it.each(Object.keys(INTERVALS) as IntervalName[])('gives %s candles equal in nine fields to those of the frames', async (window) => {
-    const { body } = await running.get(`/api/v1/ohlcv/ETHUSDT?window=${window}&source=binance`);
-    const got = new Map((body.candles as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]));
-    expect(got).toEqual(oracleCandles(sessionTrades(), INTERVALS[window]));
-    expect(body.candles.some((candle: { incomplete: boolean }) => candle.incomplete)).toBe(false);
-  });
+  it.each(Object.keys(INTERVALS) as IntervalName[])(
+    'gives %s candles equal in nine fields to those of the frames',
+    async (window) => {
+      const { body } = await running.get(`/api/v1/ohlcv/ETHUSDT?window=${window}&source=binance`);
+      const got = new Map(
+        (body.candles as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]),
+      );
+      expect(got).toEqual(oracleCandles(sessionTrades(), INTERVALS[window]));
+      expect(body.candles.some((candle: { incomplete: boolean }) => candle.incomplete)).toBe(false);
+    },
+  );
 
   it('would not if trades were put into minutes by the time they were received', async () => {
     const byEventTime = oracleCandles(sessionTrades(), INTERVALS['1m']);

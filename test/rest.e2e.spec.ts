@@ -56,12 +56,22 @@ describe('the REST API', () => {
       tradedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3,6})?Z$/),
     });
     await eventually(async () => expect((await app.get('/api/v1/symbols')).body.items).toHaveLength(10));
-    expect((await app.get('/api/v1/feeds')).body.items).toMatchObject([{ source: 'simulator', simulated: true, state: 'connected', openGaps: 0 }]);
-    expect((await app.get('/api/v1/24h-change/BTCUSDT')).body).toMatchObject({ symbol: 'BTCUSDT', source: 'simulator', previousVolume: '0', volumeChangePercent: null });
+    expect((await app.get('/api/v1/feeds')).body.items).toMatchObject([
+      { source: 'simulator', simulated: true, state: 'connected', openGaps: 0 },
+    ]);
+    expect((await app.get('/api/v1/24h-change/BTCUSDT')).body).toMatchObject({
+      symbol: 'BTCUSDT',
+      source: 'simulator',
+      previousVolume: '0',
+      volumeChangePercent: null,
+    });
   });
 
   it('pages through trades without loss or repetition, forward and backward', async () => {
-    await eventually(async () => expect((await app.get('/api/v1/trades/BTCUSDT?limit=25')).body.items).toHaveLength(25), 20_000);
+    await eventually(
+      async () => expect((await app.get('/api/v1/trades/BTCUSDT?limit=25')).body.items).toHaveLength(25),
+      20_000,
+    );
     const to = new Date().toISOString();
     const all = (await app.get(`/api/v1/trades/BTCUSDT?limit=1000&to=${to}`)).body.items as { tradeId: string }[];
     for (const start of [`to=${to}`, `from=2020-01-01T00:00:00Z&to=${to}`]) {
@@ -85,7 +95,17 @@ describe('the REST API', () => {
 
   it('exposes the metrics by their names', async () => {
     const text = await (await fetch(`${app.url}/metrics`)).text();
-    for (const name of ['crypto_price_current', 'crypto_trades_total', 'crypto_volume_24h', 'processing_duration_seconds', 'ingestor_fetch_total', 'ingestor_publish_total', 'bus_queue_depth', 'feed_connected', 'stream_clients']) {
+    for (const name of [
+      'crypto_price_current',
+      'crypto_trades_total',
+      'crypto_volume_24h',
+      'processing_duration_seconds',
+      'ingestor_fetch_total',
+      'ingestor_publish_total',
+      'bus_queue_depth',
+      'feed_connected',
+      'stream_clients',
+    ]) {
       expect(text).toContain(`# HELP ${name} `);
     }
   });
@@ -95,11 +115,21 @@ describe('the REST API', () => {
     expect(page.url).toBe(`${app.url}/dashboard`);
     expect(await page.text()).toContain('<table');
     const { body } = await app.get('/docs-json');
-    for (const path of ['symbols', 'price/{symbol}', 'trades/{symbol}', 'ohlcv/{symbol}', '24h-change/{symbol}', 'feeds', 'feeds/{source}']) {
+    for (const path of [
+      'symbols',
+      'price/{symbol}',
+      'trades/{symbol}',
+      'ohlcv/{symbol}',
+      '24h-change/{symbol}',
+      'feeds',
+      'feeds/{source}',
+    ]) {
       const responses = body.paths[`/api/v1/${path}`].get.responses;
       expect(responses['200'].content['application/json'].schema.$ref, path).toMatch(/Body$/);
     }
-    expect(body.paths['/api/v1/price/{symbol}'].get.responses['404'].content).toHaveProperty('application/problem+json');
+    expect(body.paths['/api/v1/price/{symbol}'].get.responses['404'].content).toHaveProperty(
+      'application/problem+json',
+    );
     expect(body.paths).toHaveProperty('/stream');
   });
 });

@@ -15,7 +15,11 @@ import { GapStore } from './gap.store.js';
     CandleStore,
     DayVolumes,
     GapStore,
-    makeGaugeProvider({ name: 'crypto_volume_24h', help: 'Volume of the last 24 hours, in base currency', labelNames: ['source', 'symbol'] }),
+    makeGaugeProvider({
+      name: 'crypto_volume_24h',
+      help: 'Volume of the last 24 hours, in base currency',
+      labelNames: ['source', 'symbol'],
+    }),
   ],
 })
 export class AggregationModule {}

@@ -40,7 +40,8 @@ export class CandleCloser implements OnApplicationBootstrap, OnModuleDestroy {
         if (closed.length > 0) await this.bus.append(tx, CandlesClosedV1, { candles: closed.map(toldAs) });
       });
     } catch (error) {
-      if (!isTransientDatabaseError(error)) this.logger.error(`Candles could not be closed: ${(error as Error).message}`);
+      if (!isTransientDatabaseError(error))
+        this.logger.error(`Candles could not be closed: ${(error as Error).message}`);
     } finally {
       this.looking = undefined;
     }

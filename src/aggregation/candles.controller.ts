@@ -34,12 +34,14 @@ export class CandlesController {
     if (fromUs >= toUs) throw badParameter('from', 'must be before to');
     if (query.cursor !== undefined) {
       const [edgeUs] = decodeCursor(query.cursor, 1);
-      if (typeof edgeUs !== 'number' || edgeUs < 0) throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
+      if (typeof edgeUs !== 'number' || edgeUs < 0)
+        throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
       if (direction === 'forward') fromUs = Math.max(fromUs, edgeUs);
       else toUs = Math.min(toUs, edgeUs);
     }
     const page = { fromUs, toUs, direction, limit: query.limit } as const;
-    const { items, nextUs } = query.fill === 'none' ? await this.plainPage(key, query, page) : await this.filledPage(key, query, page);
+    const { items, nextUs } =
+      query.fill === 'none' ? await this.plainPage(key, query, page) : await this.filledPage(key, query, page);
     return {
       symbol: key.symbol,
       source: key.source,
@@ -74,23 +76,47 @@ export class CandlesController {
     const forward = page.direction === 'forward';
     const [edge] = await this.candles.range(key, window, { ...page, limit: 1 });
     if (!edge) return { items: [], nextUs: undefined };
-    const [earlier] = await this.candles.range(key, window, { fromUs: 0, toUs: page.fromUs, direction: 'backward', limit: 1 });
+    const [earlier] = await this.candles.range(key, window, {
+      fromUs: 0,
+      toUs: page.fromUs,
+      direction: 'backward',
+      limit: 1,
+    });
     const alignedFromUs = windowStart(page.fromUs + intervalUs - 1, intervalUs);
-    const startUs = forward ? (earlier ? alignedFromUs : edge.openTimeUs) : Math.max(alignedFromUs, edge.openTimeUs - (limit - 1) * intervalUs);
+    const startUs = forward
+      ? earlier
+        ? alignedFromUs
+        : edge.openTimeUs
+      : Math.max(alignedFromUs, edge.openTimeUs - (limit - 1) * intervalUs);
     const endUs = forward ? Math.min(page.toUs, startUs + limit * intervalUs) : edge.openTimeUs + 1;
-    const candles = await this.candles.range(key, window, { fromUs: startUs, toUs: endUs, direction: 'forward', limit });
-    const [before] = await this.candles.range(key, window, { fromUs: 0, toUs: startUs, direction: 'backward', limit: 1 });
-    const [after] = forward ? await this.candles.range(key, window, { fromUs: endUs, toUs: page.toUs, direction: 'forward', limit: 1 }) : [];
+    const candles = await this.candles.range(key, window, {
+      fromUs: startUs,
+      toUs: endUs,
+      direction: 'forward',
+      limit,
+    });
+    const [before] = await this.candles.range(key, window, {
+      fromUs: 0,
+      toUs: startUs,
+      direction: 'backward',
+      limit: 1,
+    });
+    const [after] = forward
+      ? await this.candles.range(key, window, { fromUs: endUs, toUs: page.toUs, direction: 'forward', limit: 1 })
+      : [];
     const gaps = await this.gaps.openGaps(key);
-    const upTo = after ? fillQuietWindows([...candles, after], before, startUs, intervalUs, gaps) : fillQuietWindows(candles, before, startUs, intervalUs, gaps);
-    const items = upTo.filter((candle) => candle.openTimeUs < endUs).slice(0, limit);
+    const upTo = after ? [...candles, after] : candles;
+    const items = fillQuietWindows(upTo, before, startUs, intervalUs, gaps, endUs)
+      .filter((candle) => candle.openTimeUs < endUs)
+      .slice(0, limit);
     const more = forward ? after !== undefined : before !== undefined && startUs > page.fromUs;
     return { items, nextUs: more ? (forward ? endUs : startUs) : undefined };
   }
 
   private async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
     const having = await this.candles.sourcesOf(symbol);
-    const chosen = source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
+    const chosen =
+      source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
     if (chosen === undefined) throw unknownSymbol(symbol, source);
     return { source: chosen, symbol };
   }
@@ -99,7 +125,20 @@ export class CandlesController {
 type Page = Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward'; limit: number }>;
 
 function bodyOf(candle: FilledCandle): CandleBody {
-  const { open, high, low, close, volume, quoteVolume, trades, takerBuyVolume, takerBuyQuoteVolume, closed, revision, incomplete } = candle;
+  const {
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quoteVolume,
+    trades,
+    takerBuyVolume,
+    takerBuyQuoteVolume,
+    closed,
+    revision,
+    incomplete,
+  } = candle;
   return {
     openTime: formatInstant(candle.openTimeUs),
     closeTime: formatInstant(candle.closeTimeUs),
@@ -121,5 +160,8 @@ function bodyOf(candle: FilledCandle): CandleBody {
 }
 
 function unknownSymbol(symbol: string, source: string | undefined): AppError {
-  return new AppError('market.unknown-symbol', `${symbol.slice(0, 60)} has no candles${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`);
+  return new AppError(
+    'market.unknown-symbol',
+    `${symbol.slice(0, 60)} has no candles${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`,
+  );
 }

@@ -30,7 +30,8 @@ export class DayVolumes implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async measure(): Promise<void> {
     try {
-      for (const { source, symbol, volume } of await this.candles.dayVolumes()) this.gauge.set({ source, symbol }, Number(volume));
+      for (const { source, symbol, volume } of await this.candles.dayVolumes())
+        this.gauge.set({ source, symbol }, Number(volume));
     } catch {
       // the database is away, which the health check says
     }

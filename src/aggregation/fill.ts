@@ -6,7 +6,7 @@ export type FilledCandle = StoredCandle & Readonly<{ filled?: true }>;
 
 /**
  * Puts flat candles of volume 0 where windows between two candles saw no trade. Where an open gap lies between them
- * nothing is made up. `before` is the candle ahead of the page, if any; `fromUs` is the first window of the page.
+ * nothing is made up. `before` is the candle ahead of the page, if any; the page is the windows from `fromUs` to `toUs`.
  */
 export function fillQuietWindows(
   candles: readonly StoredCandle[],
@@ -14,13 +14,15 @@ export function fillQuietWindows(
   fromUs: number,
   intervalUs: number,
   gaps: readonly OpenGap[],
+  toUs = Infinity,
 ): FilledCandle[] {
   const filled: FilledCandle[] = [];
   let previous = before;
   for (const candle of candles) {
     if (previous && !gapBetween(previous, candle, gaps)) {
       const first = Math.max(previous.openTimeUs + intervalUs, fromUs);
-      for (let openTimeUs = first; openTimeUs < candle.openTimeUs; openTimeUs += intervalUs) {
+      const end = Math.min(candle.openTimeUs, toUs);
+      for (let openTimeUs = first; openTimeUs < end; openTimeUs += intervalUs) {
         filled.push(flatCandle(previous, openTimeUs, intervalUs));
       }
     }

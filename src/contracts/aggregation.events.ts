@@ -27,7 +27,9 @@ export type CandleData = Readonly<{
 }>;
 
 /** Candles that changed with one batch of trades, open or not. */
-export const CandlesUpdatedV1 = volatile<Readonly<{ candles: readonly CandleData[] }>>('aggregation.candles-updated.v1');
+export const CandlesUpdatedV1 = volatile<Readonly<{ candles: readonly CandleData[] }>>(
+  'aggregation.candles-updated.v1',
+);
 /** The watermark passed the end of these windows. Sent once per candle. */
 export const CandlesClosedV1 = durable<Readonly<{ candles: readonly CandleData[] }>>('aggregation.candles-closed.v1');
 /** Late trades changed candles that were closed. Sent once per revision. */

@@ -21,7 +21,8 @@ export function canonicalDecimal(text: string): string | undefined {
   }
   const wholeDigits = point - start;
   const fractionDigits = text.length - point - 1; // -1 without a point
-  if (wholeDigits < 1 || wholeDigits > MOST_DIGITS || fractionDigits === 0 || fractionDigits > MOST_DIGITS) return undefined;
+  if (wholeDigits < 1 || wholeDigits > MOST_DIGITS || fractionDigits === 0 || fractionDigits > MOST_DIGITS)
+    return undefined;
   let from = start;
   while (from < point - 1 && text.charCodeAt(from) === ZERO) from++;
   let to = text.length;
@@ -139,7 +140,8 @@ export type Addend = bigint | Exact;
 /** A canonical non-negative decimal, and its product with another, for sums of one and of two factors. */
 export function addends(size: string, price: string): { size: Addend; product: Addend } {
   const [left, right] = [fastUnits(size), fastUnits(price)];
-  if (left === undefined || right === undefined) return { size: exact(size), product: multiply(exact(size), exact(price)) };
+  if (left === undefined || right === undefined)
+    return { size: exact(size), product: multiply(exact(size), exact(price)) };
   const units = BigInt(left);
   return { size: units, product: units * BigInt(right) };
 }

@@ -1,5 +1,5 @@
 const SECOND_US = 1_000_000;
-let cachedSecond = -1;
+let cachedSecond = NaN;
 let cachedText = '';
 
 /** Epoch microseconds to RFC 3339 in UTC: no fraction, three digits for whole milliseconds, else six. */
@@ -15,7 +15,7 @@ export function formatInstant(us: number): string {
   return `${cachedText}.${digits.endsWith('000') ? digits.slice(0, 3) : digits}Z`;
 }
 
-const RFC3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})$/;
+const RFC3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})$/;
 
 /** RFC 3339 to epoch microseconds; digits beyond the microsecond are cut. `undefined` when it is no such instant. */
 export function parseInstant(text: string): number | undefined {

@@ -1,6 +1,6 @@
 import { durable } from './event.js';
 
-/** The new trades of one series, one array per field, all of one length, in order of arrival. */
+/** The new trades of one series, one array per field, of one length, in order of arrival. */
 export type RecordedSeries = Readonly<{
   source: string;
   exchange: string;
@@ -13,7 +13,8 @@ export type RecordedSeries = Readonly<{
   /** One character a trade, the taker's side: `b` buy, `s` sell, `-` not told. */
   sides: string;
   tradedAtUs: readonly number[];
-  receivedAtUs: readonly number[];
+  /** When the first of them to arrive did, epoch microseconds. */
+  firstReceivedAtUs: number;
 }>;
 
 /** Trades that were not recorded before and are now; a repeated trade never appears twice. Each series stands once. */

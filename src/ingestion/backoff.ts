@@ -26,6 +26,8 @@ export class Backoff {
     const jitterMs = this.random() * Math.min(CAP_MS, FIRST_MS * 2 ** Math.min(this.failures, 16));
     this.attemptsMs = this.attemptsMs.filter((atMs) => nowMs - atMs < FIVE_MINUTES_MS);
     if (this.attemptsMs.length < this.attemptsPer5Min) return jitterMs;
-    return Math.max(jitterMs, this.attemptsMs[0]! + FIVE_MINUTES_MS - nowMs);
+    // Rotations do not ask first, so there may be more attempts than the limit: the one that must grow old is not the oldest.
+    const blocking = this.attemptsMs[this.attemptsMs.length - this.attemptsPer5Min]!;
+    return Math.max(jitterMs, blocking + FIVE_MINUTES_MS - nowMs);
   }
 }

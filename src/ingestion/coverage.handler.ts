@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type FeedId, TradesRecordedV1, type TradesRecordedV1Data, TradesRejectedV1, type TradesRejectedV1Data } from '../contracts/index.js';
+import {
+  type FeedId,
+  TradesRecordedV1,
+  type TradesRecordedV1Data,
+  TradesRejectedV1,
+  type TradesRejectedV1Data,
+} from '../contracts/index.js';
 import { Consumes, ConsumesBatch } from '../platform/bus/index.js';
 import { CONNECTORS } from './connectors/registry.js';
 import { type IdRun, runsOf } from './coverage.js';
@@ -14,7 +20,9 @@ export class CoverageHandler {
   @ConsumesBatch(TradesRecordedV1, 'ingestion.track-recorded', { batch: 64, lingerMs: 100 })
   async onTradesRecorded(events: readonly TradesRecordedV1Data[], tx: EntityManager): Promise<void> {
     const parts = bySeries(
-      events.flatMap(({ series }) => series.map(({ source, symbol, venueSymbol, tradeIds }) => ({ source, symbol, venueSymbol, tradeIds }))),
+      events.flatMap(({ series }) =>
+        series.map(({ source, symbol, venueSymbol, tradeIds }) => ({ source, symbol, venueSymbol, tradeIds })),
+      ),
     );
     if (parts.length > 0) await this.coverage.account(tx, parts);
   }
@@ -22,7 +30,12 @@ export class CoverageHandler {
   @Consumes(TradesRejectedV1, 'ingestion.track-rejected')
   async onTradesRejected({ rejected }: TradesRejectedV1Data, tx: EntityManager): Promise<void> {
     const parts = bySeries(
-      rejected.map(({ source, symbol, venueSymbol, tradeId }) => ({ source, symbol, venueSymbol, tradeIds: [tradeId] })),
+      rejected.map(({ source, symbol, venueSymbol, tradeId }) => ({
+        source,
+        symbol,
+        venueSymbol,
+        tradeIds: [tradeId],
+      })),
     );
     if (parts.length > 0) await this.coverage.accountWithin(tx, parts);
   }
@@ -38,5 +51,7 @@ function bySeries(parts: readonly (SeriesKey & { tradeIds: readonly string[] })[
     if (known) for (const tradeId of tradeIds) known.tradeIds.push(tradeId);
     else series.set(name, { key: { source, symbol, venueSymbol }, tradeIds: [...tradeIds] });
   }
-  return [...series.keys()].sort().map((name) => ({ ...series.get(name)!.key, runs: runsOf(series.get(name)!.tradeIds) }));
+  return [...series.keys()]
+    .sort()
+    .map((name) => ({ ...series.get(name)!.key, runs: runsOf(series.get(name)!.tradeIds) }));
 }

@@ -37,7 +37,11 @@ export class CoverageStore {
       `update ingestion.coverage c set accounted = c.accounted + (r.runs * int8multirange(int8range(lower(c.accounted), upper(c.accounted))))
        from unnest($1::text[], $2::text[], $3::int8multirange[]) as r(source, venue_symbol, runs)
        where c.source = r.source and c.venue_symbol = r.venue_symbol`,
-      [series.map((one) => one.source), series.map((one) => one.venueSymbol), series.map((one) => multirangeText(one.runs))],
+      [
+        series.map((one) => one.source),
+        series.map((one) => one.venueSymbol),
+        series.map((one) => multirangeText(one.runs)),
+      ],
     );
   }
 
@@ -62,9 +66,10 @@ export class CoverageStore {
 
   /** The first id after everything accounted for, by venue symbol. */
   async nextIds(source: string): Promise<Map<string, bigint>> {
-    const rows = (await this.dataSource.query(`select venue_symbol, upper(accounted) as next from ingestion.coverage where source = $1`, [
-      source,
-    ])) as { venue_symbol: string; next: string }[];
+    const rows = (await this.dataSource.query(
+      `select venue_symbol, upper(accounted) as next from ingestion.coverage where source = $1`,
+      [source],
+    )) as { venue_symbol: string; next: string }[];
     return new Map(rows.map((row) => [row.venue_symbol, BigInt(row.next)]));
   }
 
@@ -91,7 +96,15 @@ export class CoverageStore {
       `select id, source, venue_symbol, symbol, from_trade_id, to_trade_id, missing from ingestion.gap
        where source = $1 and state in ('open', 'filling') order by id`,
       [source],
-    )) as { id: string; source: string; venue_symbol: string; symbol: string; from_trade_id: string; to_trade_id: string; missing: string }[];
+    )) as {
+      id: string;
+      source: string;
+      venue_symbol: string;
+      symbol: string;
+      from_trade_id: string;
+      to_trade_id: string;
+      missing: string;
+    }[];
     return rows.map((row) => ({
       id: row.id,
       source: row.source,

@@ -27,7 +27,8 @@ function runsIn(sorted: Float64Array | BigInt64Array): IdRun[] {
 const next = (id: number | bigint): number | bigint => (typeof id === 'number' ? id + 1 : id + 1n);
 
 /** Runs as a PostgreSQL int8multirange. */
-export const multirangeText = (runs: readonly IdRun[]): string => `{${runs.map(({ from, to }) => `[${from},${to}]`).join(',')}}`;
+export const multirangeText = (runs: readonly IdRun[]): string =>
+  `{${runs.map(({ from, to }) => `[${from},${to}]`).join(',')}}`;
 
 /** Joins holes that lie closer than `within` ids: one request would cover them all. */
 export function joinHoles(holes: readonly IdRun[], within: bigint): (IdRun & { missing: bigint })[] {

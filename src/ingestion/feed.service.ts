@@ -114,7 +114,11 @@ export class Feed {
         known.lastReceivedAtUs = trade.receivedAtUs;
         known.trades++;
       } else if (this.venueSymbols.includes(trade.venueSymbol)) {
-        this.activity.set(trade.venueSymbol, { lastTradedAtUs: trade.tradedAtUs, lastReceivedAtUs: trade.receivedAtUs, trades: 1 });
+        this.activity.set(trade.venueSymbol, {
+          lastTradedAtUs: trade.tradedAtUs,
+          lastReceivedAtUs: trade.receivedAtUs,
+          trades: 1,
+        });
       }
     }
     if (this.pending.length >= FLUSH_TRADES) this.flush();

@@ -27,7 +27,11 @@ export class FeedsController {
   @ApiProblems('market.unknown-source')
   one(@Param('source') source: string): FeedBody {
     const found = this.feeds.running.find(({ feed }) => feed.connector.id === source);
-    if (!found) throw new AppError('market.unknown-source', `${source.slice(0, 60)} is not running; FEEDS names the feeds of this process`);
+    if (!found)
+      throw new AppError(
+        'market.unknown-source',
+        `${source.slice(0, 60)} is not running; FEEDS names the feeds of this process`,
+      );
     return bodyOf(found);
   }
 }

@@ -9,7 +9,7 @@ import { CONNECTORS } from './connectors/registry.js';
 import { CoverageStore } from './coverage.store.js';
 import { Feed } from './feed.service.js';
 import { GapFiller } from './gap-filler.service.js';
-import { simulatedSymbols } from './simulator/market.js';
+import { simulatedSymbols } from './simulator/character.js';
 import { type Simulator, startSimulator } from './simulator/simulator.server.js';
 import { VenueHistory } from './venue-history.service.js';
 
@@ -83,7 +83,14 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       this.bus.emit(TradesReceivedV1, { trades });
     };
     const gaps = connector.history
-      ? new GapFiller(id, this.bus, this.coverage, new VenueHistory(connector.history, restUrl), this.settings.BACKFILL_MAX_TRADES, publish)
+      ? new GapFiller(
+          id,
+          this.bus,
+          this.coverage,
+          new VenueHistory(connector.history, restUrl),
+          this.settings.BACKFILL_MAX_TRADES,
+          publish,
+        )
       : undefined;
     for (let at = 0; at < venueSymbols.length; at += connector.symbolsPerConnection) {
       const symbols = venueSymbols.slice(at, at + connector.symbolsPerConnection);
@@ -100,7 +107,8 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
           this.bus.emit(FeedChangedV1, { source: id, state, reason, atUs: nowUs() });
         },
         badFrame: (error) => this.keepFrame(id, error.code, error.message, error.raw),
-        unknownFrame: (raw) => this.keepFrame(id, 'parse.unknown-frame', 'the frame has no shape this connector knows', raw),
+        unknownFrame: (raw) =>
+          this.keepFrame(id, 'parse.unknown-frame', 'the frame has no shape this connector knows', raw),
       });
       this.running.push({ feed, gaps });
       feed.start();
@@ -108,10 +116,22 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     gaps?.start();
   }
 
-  private keepFrame(id: FeedId, code: 'decode.not-json' | 'parse.bad-trade' | 'parse.unknown-frame', message: string, raw: string): void {
+  private keepFrame(
+    id: FeedId,
+    code: 'decode.not-json' | 'parse.bad-trade' | 'parse.unknown-frame',
+    message: string,
+    raw: string,
+  ): void {
     this.frames.inc({ source: id, outcome: code });
     const stage = code === 'decode.not-json' ? 'decode' : 'parse';
-    this.deadLetters.report({ stage, code, message, source: { kind: 'feed', id }, attempts: 1, payload: raw.slice(0, PAYLOAD_SHOWN) });
+    this.deadLetters.report({
+      stage,
+      code,
+      message,
+      source: { kind: 'feed', id },
+      attempts: 1,
+      payload: raw.slice(0, PAYLOAD_SHOWN),
+    });
   }
 
   /** Ready while at least one feed is connected, or none has been for less than the budget. */

@@ -49,7 +49,10 @@ export class GapFiller {
   }
 
   start(): void {
-    this.timer = setInterval(() => (this.looking ??= this.look().finally(() => (this.looking = undefined))), LOOK_EVERY_MS).unref();
+    this.timer = setInterval(
+      () => (this.looking ??= this.look().finally(() => (this.looking = undefined))),
+      LOOK_EVERY_MS,
+    ).unref();
   }
 
   async stop(): Promise<void> {
@@ -90,15 +93,20 @@ export class GapFiller {
       await this.closeFilled(holes);
       await this.openNew(holes);
       this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
-      const due = [...this.filling.values()].find((one) => one.notBeforeMs <= Date.now() && !this.catchingUp.has(one.gap.venueSymbol));
+      const due = [...this.filling.values()].find(
+        (one) => one.notBeforeMs <= Date.now() && !this.catchingUp.has(one.gap.venueSymbol),
+      );
       if (due) await this.fill(due, holes);
     } catch (error) {
-      if (!isTransientDatabaseError(error)) this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
+      if (!isTransientDatabaseError(error))
+        this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
     }
   }
 
   private async openNew(holes: readonly Hole[]): Promise<void> {
-    const ripe = holes.filter((hole) => hole.to <= (this.seenUpTo.get(hole.venueSymbol) ?? -1n) && !this.isTracked(hole));
+    const ripe = holes.filter(
+      (hole) => hole.to <= (this.seenUpTo.get(hole.venueSymbol) ?? -1n) && !this.isTracked(hole),
+    );
     for (const [, ofSymbol] of Map.groupBy(ripe, (hole) => hole.venueSymbol)) {
       for (const joined of joinHoles(ofSymbol, JOIN_WITHIN)) await this.openGap({ ...ofSymbol[0]!, ...joined });
     }
@@ -115,7 +123,9 @@ export class GapFiller {
         await this.bus.append(tx, GapOpenedV1, gapData(kept));
         await this.coverage.giveUpGap(tx, kept, `more than BACKFILL_MAX_TRADES (${this.maxTrades}) are missing`);
       });
-      this.logger.warn(`${gap.symbol}: ${beyond} trades from ${gap.from} stay missing, more than BACKFILL_MAX_TRADES allows to fetch`);
+      this.logger.warn(
+        `${gap.symbol}: ${beyond} trades from ${gap.from} stay missing, more than BACKFILL_MAX_TRADES allows to fetch`,
+      );
       if (this.maxTrades === 0) return;
       gap = { ...gap, from: middle, missing: gap.to - middle + 1n };
     }
@@ -144,9 +154,15 @@ export class GapFiller {
     const { gap } = filling;
     const first = holes.find((hole) => touches(hole, gap));
     if (!first) return;
-    if (filling.fetches >= FETCHES_BEFORE_GIVING_UP) return this.giveUp(filling, 'the venue answered past these ids without them');
+    if (filling.fetches >= FETCHES_BEFORE_GIVING_UP)
+      return this.giveUp(filling, 'the venue answered past these ids without them');
     try {
-      const answeredPast = await this.fetch(gap.venueSymbol, first.from < gap.from ? gap.from : first.from, gap.to, PAGES_AHEAD);
+      const answeredPast = await this.fetch(
+        gap.venueSymbol,
+        first.from < gap.from ? gap.from : first.from,
+        gap.to,
+        PAGES_AHEAD,
+      );
       if (answeredPast) filling.fetches++;
       filling.failures = 0;
       // the trades are on their way through processing: the next looks tell whether they all came
@@ -175,7 +191,9 @@ export class GapFiller {
   private async giveUp(filling: Filling, reason: string): Promise<void> {
     await this.bus.transaction((tx) => this.coverage.giveUpGap(tx, filling.gap, reason));
     this.filling.delete(filling.gap.id);
-    this.logger.warn(`${filling.gap.symbol}: trades between ${filling.gap.from} and ${filling.gap.to} stay missing: ${reason}`);
+    this.logger.warn(
+      `${filling.gap.symbol}: trades between ${filling.gap.from} and ${filling.gap.to} stay missing: ${reason}`,
+    );
   }
 
   private isTracked(hole: Hole): boolean {
@@ -192,4 +210,5 @@ export class GapFiller {
   }
 }
 
-const touches = (hole: Hole, gap: Gap): boolean => hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from;
+const touches = (hole: Hole, gap: Gap): boolean =>
+  hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from;

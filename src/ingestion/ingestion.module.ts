@@ -11,8 +11,16 @@ import { Feeds } from './feeds.service.js';
     CoverageHandler,
     CoverageStore,
     Feeds,
-    makeCounterProvider({ name: 'ingestor_fetch_total', help: 'Frames received, by what they were', labelNames: ['source', 'outcome'] }),
-    makeCounterProvider({ name: 'ingestor_publish_total', help: 'Trades handed to processing, fetched ones included', labelNames: ['source'] }),
+    makeCounterProvider({
+      name: 'ingestor_fetch_total',
+      help: 'Frames received, by what they were',
+      labelNames: ['source', 'outcome'],
+    }),
+    makeCounterProvider({
+      name: 'ingestor_publish_total',
+      help: 'Trades handed to processing, fetched ones included',
+      labelNames: ['source'],
+    }),
     makeGaugeProvider({ name: 'feed_connected', help: '1 while the feed is connected', labelNames: ['source'] }),
     makeCounterProvider({ name: 'feed_reconnects_total', help: 'Connections lost', labelNames: ['source'] }),
   ],

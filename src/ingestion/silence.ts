@@ -20,7 +20,8 @@ export class Silence {
 
   /** Milliseconds beyond the bound, negative while all is well. */
   overdueMs(nowMs: number): number {
-    const boundMs = this.usualMs === undefined ? LEAST_MS * 2 : Math.min(MOST_MS, Math.max(LEAST_MS, this.usualMs * TIMES_USUAL));
+    const boundMs =
+      this.usualMs === undefined ? LEAST_MS * 2 : Math.min(MOST_MS, Math.max(LEAST_MS, this.usualMs * TIMES_USUAL));
     return nowMs - this.lastMs - boundMs;
   }
 }

@@ -41,7 +41,8 @@ export class VenueHistory {
       this.budget.pauseUntil(Date.now() + (seconds > 0 ? seconds * 1000 : PAUSE_WITHOUT_RETRY_AFTER_MS));
     }
     if (!response.ok) throw new Error(`history answered ${response.status}: ${body.slice(0, 200)}`);
-    if (body.length > MAX_BODY_BYTES) throw new Error(`history answered ${body.length} bytes, more than ${MAX_BODY_BYTES}`);
+    if (body.length > MAX_BODY_BYTES)
+      throw new Error(`history answered ${body.length} bytes, more than ${MAX_BODY_BYTES}`);
     return this.history.parse(body, venueSymbol, nowUs());
   }
 }

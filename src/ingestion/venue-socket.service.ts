@@ -30,7 +30,11 @@ export class VenueSocket {
     sendEveryMs: number,
     private readonly listener: SocketListener,
   ) {
-    this.socket = new WebSocket(url, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
+    this.socket = new WebSocket(url, {
+      handshakeTimeout: HANDSHAKE_MS,
+      perMessageDeflate: false,
+      maxPayload: MAX_FRAME_BYTES,
+    });
     this.socket.on('open', () => {
       this.openedMs = Date.now();
       this.silence = new Silence(this.openedMs);
@@ -43,8 +47,12 @@ export class VenueSocket {
     });
     this.socket.on('pong', () => (this.pongDue = false));
     this.socket.on('error', (error) => this.end(error.message));
-    this.socket.on('unexpected-response', (_request, response) => this.end(`the venue answered ${response.statusCode} to the handshake`));
-    this.socket.on('close', (code, reason) => this.end(`closed with ${code}${reason.length > 0 ? ` (${reason.toString()})` : ''}`));
+    this.socket.on('unexpected-response', (_request, response) =>
+      this.end(`the venue answered ${response.statusCode} to the handshake`),
+    );
+    this.socket.on('close', (code, reason) =>
+      this.end(`closed with ${code}${reason.length > 0 ? ` (${reason.toString()})` : ''}`),
+    );
     this.watch = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
   }
 

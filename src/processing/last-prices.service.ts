@@ -28,7 +28,11 @@ export class LastPrices {
     for (const one of series) {
       let last = 0;
       for (let i = 1; i < one.tradeIds.length; i++) {
-        if (one.tradedAtUs[i]! > one.tradedAtUs[last]! || (one.tradedAtUs[i] === one.tradedAtUs[last] && later(one.tradeIds[i]!, one.tradeIds[last]!))) last = i;
+        if (
+          one.tradedAtUs[i]! > one.tradedAtUs[last]! ||
+          (one.tradedAtUs[i] === one.tradedAtUs[last] && later(one.tradeIds[i]!, one.tradeIds[last]!))
+        )
+          last = i;
       }
       const side = one.sides[last];
       this.learn(one.source, one.venueSymbol, {
@@ -43,6 +47,7 @@ export class LastPrices {
   }
 }
 
-const isLater = (a: StoredTrade, b: StoredTrade): boolean => a.tradedAtUs > b.tradedAtUs || (a.tradedAtUs === b.tradedAtUs && later(a.tradeId, b.tradeId));
+const isLater = (a: StoredTrade, b: StoredTrade): boolean =>
+  a.tradedAtUs > b.tradedAtUs || (a.tradedAtUs === b.tradedAtUs && later(a.tradeId, b.tradeId));
 /** Decimal text of integers: the longer is larger. */
 const later = (a: string, b: string): boolean => a.length > b.length || (a.length === b.length && a > b);

@@ -32,7 +32,14 @@ export class MarketController {
       all.map(async (one) => {
         const last = await this.last(one);
         const { symbol, source, exchange, venueSymbol } = one;
-        return { symbol, source, exchange, venueSymbol, price: last?.price ?? null, tradedAt: last ? formatInstant(last.tradedAtUs) : null };
+        return {
+          symbol,
+          source,
+          exchange,
+          venueSymbol,
+          price: last?.price ?? null,
+          tradedAt: last ? formatInstant(last.tradedAtUs) : null,
+        };
       }),
     );
     return { items, nextCursor: null };
@@ -50,7 +57,9 @@ export class MarketController {
   }
 
   @Get('trades/:symbol')
-  @ApiOperation({ summary: 'Recorded trades, oldest first; with `from` pages go forward, without it backward from `to`' })
+  @ApiOperation({
+    summary: 'Recorded trades, oldest first; with `from` pages go forward, without it backward from `to`',
+  })
   @ApiOkResponse({ type: TradesBody })
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async list(@Param('symbol') symbol: string, @Query() query: TradesQuery): Promise<TradesBody> {
@@ -73,7 +82,9 @@ export class MarketController {
   }
 
   private async find(symbol: string, source: string | undefined): Promise<KnownSeries> {
-    const having = (await this.series.all()).filter((one) => one.symbol === symbol && (source === undefined || one.source === source));
+    const having = (await this.series.all()).filter(
+      (one) => one.symbol === symbol && (source === undefined || one.source === source),
+    );
     const chosen = preferredSource(
       having.map((one) => one.source),
       this.settings.FEEDS,
@@ -99,10 +110,14 @@ function bodyOf(trade: StoredTrade): TradeBody {
 
 function positionOf(cursor: string): { tradedAtUs: number; tradeId: string } {
   const [tradedAtUs, tradeId] = decodeCursor(cursor, 2);
-  if (typeof tradedAtUs !== 'number' || !/^\d{1,19}$/.test(String(tradeId))) throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
+  if (typeof tradedAtUs !== 'number' || !/^\d{1,19}$/.test(String(tradeId)))
+    throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
   return { tradedAtUs, tradeId: String(tradeId) };
 }
 
 function unknownSymbol(symbol: string, source: string | undefined): AppError {
-  return new AppError('market.unknown-symbol', `${symbol.slice(0, 60)} has no trades${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`);
+  return new AppError(
+    'market.unknown-symbol',
+    `${symbol.slice(0, 60)} has no trades${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`,
+  );
 }

@@ -64,7 +64,8 @@ export class SymbolBody {
   @ApiProperty({ example: 'BTCUSDT' }) venueSymbol!: string;
   /** Of the last trade. */
   @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.67' }) price!: string | null;
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-08-09T21:05:48.167634Z' }) tradedAt!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-08-09T21:05:48.167634Z' })
+  tradedAt!: string | null;
 }
 
 export class SymbolsBody {

@@ -13,9 +13,17 @@ import { TradeStore } from './trade.store.js';
     Recorder,
     SeriesStore,
     TradeStore,
-    makeGaugeProvider({ name: 'crypto_price_current', help: 'Price of the last trade', labelNames: ['source', 'symbol'] }),
+    makeGaugeProvider({
+      name: 'crypto_price_current',
+      help: 'Price of the last trade',
+      labelNames: ['source', 'symbol'],
+    }),
     makeCounterProvider({ name: 'crypto_trades_total', help: 'Trades recorded', labelNames: ['source', 'symbol'] }),
-    makeCounterProvider({ name: 'trades_repeated_total', help: 'Trades received again after they were recorded', labelNames: ['source'] }),
+    makeCounterProvider({
+      name: 'trades_repeated_total',
+      help: 'Trades received again after they were recorded',
+      labelNames: ['source'],
+    }),
     makeHistogramProvider({
       name: 'trade_latency_seconds',
       help: 'Oldest trade of a series in a batch, by stage',

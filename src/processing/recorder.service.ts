@@ -109,7 +109,11 @@ export class Recorder implements OnModuleDestroy {
     }
   }
 
-  private async recordOnce(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater: boolean): Promise<RecordedSeries[]> {
+  private async recordOnce(
+    valid: readonly Trade[],
+    rejected: readonly Rejected[],
+    trustHighWater: boolean,
+  ): Promise<RecordedSeries[]> {
     await this.seriesStore.load(valid);
     await this.trades.createPartitions(valid.map((trade) => trade.tradedAtUs));
     const { fresh, doubtful, highWaters } = this.split(valid, trustHighWater);
@@ -169,21 +173,24 @@ export class Recorder implements OnModuleDestroy {
   private async reject(tx: EntityManager, rejected: readonly Rejected[]): Promise<void> {
     await this.deadLetters.keep(
       tx,
-      rejected.map(
-        ({ trade, fault }): DeadLetter => ({
-          stage: fault.code === 'store.refused' ? 'store' : 'validate',
-          code: fault.code,
-          message: fault.message,
-          source: { kind: 'feed', id: trade.source, position: `${trade.venueSymbol} ${trade.tradeId}` },
-          attempts: 1,
-          payload: JSON.stringify(trade),
-        }),
-      ),
+      rejected.map(({ trade, fault }): DeadLetter => ({
+        stage: fault.code === 'store.refused' ? 'store' : 'validate',
+        code: fault.code,
+        message: fault.message,
+        source: { kind: 'feed', id: trade.source, position: `${trade.venueSymbol} ${trade.tradeId}` },
+        attempts: 1,
+        payload: JSON.stringify(trade),
+      })),
     );
     const withId = rejected.filter(({ trade }) => isTradeId(trade.tradeId));
     if (withId.length === 0) return;
     await this.bus.append(tx, TradesRejectedV1, {
-      rejected: withId.map(({ trade: { source, symbol, venueSymbol, tradeId } }) => ({ source, symbol, venueSymbol, tradeId })),
+      rejected: withId.map(({ trade: { source, symbol, venueSymbol, tradeId } }) => ({
+        source,
+        symbol,
+        venueSymbol,
+        tradeId,
+      })),
     });
   }
 
@@ -206,7 +213,7 @@ export class Recorder implements OnModuleDestroy {
     for (const one of series) {
       repeated.set(one.source, (repeated.get(one.source) ?? 0) - one.tradeIds.length);
       this.recorded.inc({ source: one.source, symbol: one.symbol }, one.tradeIds.length);
-      const [traded, arrived] = [one.tradedAtUs[0]!, one.receivedAtUs[0]!];
+      const [traded, arrived] = [one.tradedAtUs[0]!, one.firstReceivedAtUs];
       this.latency.observe({ stage: 'traded-to-received' }, Math.max(0, (arrived - traded) / 1e6));
       this.latency.observe({ stage: 'received-to-recorded' }, Math.max(0, (now - arrived) / 1e6));
     }

@@ -50,7 +50,14 @@ export class SeriesStore {
     for (const row of rows) {
       const { id, source, exchange, symbol, venue_symbol: venueSymbol, high } = row;
       const byVenueSymbol = this.bySource.get(source) ?? new Map<string, Series>();
-      byVenueSymbol.set(venueSymbol, { id, source, exchange, symbol, venueSymbol, highWater: high === null ? -1 : safeId(high) });
+      byVenueSymbol.set(venueSymbol, {
+        id,
+        source,
+        exchange,
+        symbol,
+        venueSymbol,
+        highWater: high === null ? -1 : safeId(high),
+      });
       this.bySource.set(source, byVenueSymbol);
     }
   }

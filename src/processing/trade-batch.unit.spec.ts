@@ -18,7 +18,12 @@ const trade = (tradeId: string, symbol = 'BTCUSDT', side?: Trade['side']): Trade
 describe('a batch of recorded trades', () => {
   it('tells each series once, with columns of one length in order of arrival', () => {
     const batch = new RecordedBatch();
-    for (const [series, one] of [[1, trade('7', 'BTCUSDT', 'buy')], [2, trade('3', 'ETHUSDT', 'sell')], [1, trade('5')]] as const) batch.add(series, one);
+    for (const [series, one] of [
+      [1, trade('7', 'BTCUSDT', 'buy')],
+      [2, trade('3', 'ETHUSDT', 'sell')],
+      [1, trade('5')],
+    ] as const)
+      batch.add(series, one);
     expect(batch.series).toEqual([
       {
         source: 'binance',
@@ -30,7 +35,7 @@ describe('a batch of recorded trades', () => {
         sizes: ['0.7', '0.5'],
         sides: 'b-',
         tradedAtUs: [7000, 5000],
-        receivedAtUs: [7005, 5005],
+        firstReceivedAtUs: 5005,
       },
       expect.objectContaining({ symbol: 'ETHUSDT', tradeIds: ['3'], sides: 's' }),
     ]);

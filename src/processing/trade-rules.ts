@@ -26,16 +26,26 @@ export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
     return { code: 'validate.size', message: `size ${quote(trade.size)} is not a non-negative decimal` };
   }
   if (!isTradeId(trade.tradeId)) {
-    return { code: 'validate.trade-id', message: `trade id ${quote(trade.tradeId)} is not an integer between 0 and 2^63 - 1` };
+    return {
+      code: 'validate.trade-id',
+      message: `trade id ${quote(trade.tradeId)} is not an integer between 0 and 2^63 - 1`,
+    };
   }
-  if (!Number.isSafeInteger(trade.tradedAtUs) || trade.tradedAtUs < EARLIEST_US || trade.tradedAtUs > nowUs + AHEAD_US) {
+  if (
+    !Number.isSafeInteger(trade.tradedAtUs) ||
+    trade.tradedAtUs < EARLIEST_US ||
+    trade.tradedAtUs > nowUs + AHEAD_US
+  ) {
     return {
       code: 'validate.time',
       message: `trade time ${String(trade.tradedAtUs)} is not in microseconds between 2009 and a day from now`,
     };
   }
   if (!SYMBOL.test(trade.symbol) || !SYMBOL.test(trade.venueSymbol.toUpperCase().replaceAll(/[/:]/g, '-'))) {
-    return { code: 'validate.symbol', message: `symbol ${quote(trade.symbol)} (${quote(trade.venueSymbol)}) is malformed` };
+    return {
+      code: 'validate.symbol',
+      message: `symbol ${quote(trade.symbol)} (${quote(trade.venueSymbol)}) is malformed`,
+    };
   }
   return price === trade.price && size === trade.size ? trade : { ...trade, price, size };
 }
@@ -45,5 +55,6 @@ export function isTradeId(id: unknown): id is string {
   return typeof id === 'string' && INTEGER.test(id) && (id.length < 19 || BigInt(id) <= LARGEST_ID);
 }
 
-const decimalOf = (text: unknown): string | undefined => (typeof text === 'string' ? canonicalDecimal(text) : undefined);
+const decimalOf = (text: unknown): string | undefined =>
+  typeof text === 'string' ? canonicalDecimal(text) : undefined;
 const quote = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 60);

@@ -53,7 +53,13 @@ export class TradeStore {
   /** At most `limit` trades with tradedAt in [fromUs, toUs) after or before a position, oldest first. */
   async range(
     seriesId: number,
-    page: Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward'; position?: TradePosition | undefined; limit: number }>,
+    page: Readonly<{
+      fromUs: number;
+      toUs: number;
+      direction: 'forward' | 'backward';
+      position?: TradePosition | undefined;
+      limit: number;
+    }>,
   ): Promise<StoredTrade[]> {
     const [than, order] = page.direction === 'forward' ? ['>', 'asc'] : ['<', 'desc'];
     const position = page.position ? [formatInstant(page.position.tradedAtUs), page.position.tradeId] : [];
@@ -87,7 +93,9 @@ export class TradeStore {
     const name = `trade_${from.toISOString().slice(0, 10).replaceAll('-', '')}`;
     await this.dataSource.transaction(async (tx) => {
       await tx.query(`select pg_advisory_xact_lock(hashtext('processing.trade'))`);
-      const [{ exists }] = (await tx.query(`select to_regclass('processing.${name}') is not null as exists`)) as [{ exists: boolean }];
+      const [{ exists }] = (await tx.query(`select to_regclass('processing.${name}') is not null as exists`)) as [
+        { exists: boolean },
+      ];
       if (exists) return;
       await tx.query(
         `create table processing.${name} partition of processing.trade for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,

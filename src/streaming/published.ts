@@ -42,7 +42,7 @@ export const PUBLISHED = [
     event: TradesRecordedV1,
     hearer: 'streaming.publish-trades',
     updates: ({ series }) => series.map(tradesOf),
-    receivedUs: ({ series }) => Math.min(...series.map((one) => one.receivedAtUs[0] ?? Infinity)),
+    receivedUs: ({ series }) => Math.min(...series.map((one) => one.firstReceivedAtUs)),
   }),
   published({
     type: 'candle',

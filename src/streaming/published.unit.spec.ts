@@ -21,7 +21,7 @@ const series = {
   sizes: ['0.01034361', '1'],
   sides: 'b-',
   tradedAtUs: [AT_US, AT_US],
-  receivedAtUs: [AT_US + 5, AT_US + 6],
+  firstReceivedAtUs: AT_US + 5,
 };
 
 const candle: CandleData = {

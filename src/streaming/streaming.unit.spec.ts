@@ -96,7 +96,7 @@ const seriesOf = (symbol: string, tradeIds: string[], source = 'binance') => ({
   sizes: tradeIds.map(() => '2'),
   sides: 'b'.repeat(tradeIds.length),
   tradedAtUs: tradeIds.map(() => AT_US),
-  receivedAtUs: tradeIds.map(() => Date.now() * 1000),
+  firstReceivedAtUs: Date.now() * 1000,
 });
 
 const candleOf = (symbol: string, interval: string, closed: boolean) => ({

@@ -13,12 +13,24 @@ module.exports = {
     rule('no-module-to-module', { path: MODULE }, { path: MODULE, pathNot: '^src/$1/' }),
     // Of the files that stand in src/ itself, only that one knows the modules. The tools of cli.ts are no application:
     // they start servers (`.server.ts`) that need neither Nest nor a database.
-    rule('only-app-module-composes', { path: '^src/[^/]+\\.ts$', pathNot: ['^src/(app\\.module|cli)\\.ts$', SPEC] }, { path: MODULE }),
+    rule(
+      'only-app-module-composes',
+      { path: '^src/[^/]+\\.ts$', pathNot: ['^src/(app\\.module|cli)\\.ts$', SPEC] },
+      { path: MODULE },
+    ),
     rule('tools-start-servers-only', { path: '^src/cli\\.ts$' }, { path: MODULE, pathNot: '\\.server\\.ts$' }),
-    rule('compose-through-the-face', { path: '^src/app\\.module\\.ts$' }, { path: MODULE, pathNot: '^src/[^/]+/index\\.ts$' }),
+    rule(
+      'compose-through-the-face',
+      { path: '^src/app\\.module\\.ts$' },
+      { path: MODULE, pathNot: '^src/[^/]+/index\\.ts$' },
+    ),
     rule('platform-knows-no-module', { path: '^src/platform/' }, { path: MODULE }),
     rule('modules-know-no-composition', { path: '^src/[^/]+/' }, { path: '^src/[^/]+\\.ts$' }),
-    rule('platform-through-the-face', { path: MODULE }, { path: '^src/(platform/[^/]+|contracts)/', pathNot: '/index\\.ts$' }),
+    rule(
+      'platform-through-the-face',
+      { path: MODULE },
+      { path: '^src/(platform/[^/]+|contracts)/', pathNot: '/index\\.ts$' },
+    ),
     rule(
       'platform-parts-through-the-face',
       { path: '^src/platform/([^/]+)/' },
@@ -28,7 +40,10 @@ module.exports = {
     rule(
       'composition-through-the-face',
       { path: '^src/[^/]+\\.ts$', pathNot: SPEC },
-      { path: '^src/(platform/[^/]+|contracts)/', pathNot: ['/index\\.ts$', '^src/platform/config/tracing-environment\\.ts$'] },
+      {
+        path: '^src/(platform/[^/]+|contracts)/',
+        pathNot: ['/index\\.ts$', '^src/platform/config/tracing-environment\\.ts$'],
+      },
     ),
     // Specs beside the contracts use vitest and fast-check.
     rule('contracts-are-a-leaf', { path: '^src/contracts/', pathNot: SPEC }, { pathNot: '^src/contracts/' }),
@@ -44,8 +59,16 @@ module.exports = {
       { path: MODULE, pathNot: ['\\.(store|entity|module)\\.ts$', SPEC] },
       { path: 'node_modules/(typeorm|pg|@nestjs/typeorm)/', dependencyTypesNot: ['type-only'] },
     ),
-    rule('entities-stay-in-the-store', { pathNot: ['\\.(store|entity|module)\\.ts$', SPEC] }, { path: '\\.entity\\.ts$' }),
-    rule('emitter-only-in-the-bus', { pathNot: '^src/platform/bus/' }, { path: 'node_modules/(@nestjs/event-emitter|eventemitter2)/' }),
+    rule(
+      'entities-stay-in-the-store',
+      { pathNot: ['\\.(store|entity|module)\\.ts$', SPEC] },
+      { path: '\\.entity\\.ts$' },
+    ),
+    rule(
+      'emitter-only-in-the-bus',
+      { pathNot: '^src/platform/bus/' },
+      { path: 'node_modules/(@nestjs/event-emitter|eventemitter2)/' },
+    ),
     rule('no-cycles', {}, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }),
     rule('no-unresolvable', {}, { couldNotResolve: true }),
     // A spec beside the code may lean on test/support; what ships may not.

@@ -33,4 +33,5 @@ export function keepWhenRed(): void {
   });
 }
 
-const open = (connection: Connection): Promise<DataSource> => new DataSource(dataSourceOptions(readSettings({}), connection)).initialize();
+const open = (connection: Connection): Promise<DataSource> =>
+  new DataSource(dataSourceOptions(readSettings({}), connection)).initialize();

@@ -1,7 +1,12 @@
 import type { TestProject } from 'vitest/node';
 import { DataSource } from 'typeorm';
 import { readSettings } from '../../src/platform/config/index.js';
-import { type Connection, dataSourceOptions, migrate, startEmbeddedPostgres } from '../../src/platform/database/index.js';
+import {
+  type Connection,
+  dataSourceOptions,
+  migrate,
+  startEmbeddedPostgres,
+} from '../../src/platform/database/index.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,7 +26,9 @@ export default async function start(project: TestProject): Promise<() => Promise
   const admin = await new DataSource(dataSourceOptions(readSettings({}), postgres.connection)).initialize();
   await admin.query(`drop database if exists ${TEMPLATE} with (force)`);
   await admin.query(`create database ${TEMPLATE}`);
-  const template = await new DataSource(dataSourceOptions(readSettings({}), { ...postgres.connection, database: TEMPLATE })).initialize();
+  const template = await new DataSource(
+    dataSourceOptions(readSettings({}), { ...postgres.connection, database: TEMPLATE }),
+  ).initialize();
   await migrate(template);
   await template.destroy();
   await admin.destroy();

@@ -20,7 +20,9 @@ export function sessionTrades(): SessionTrade[] {
       .split('\n')
       .filter((line) => line.includes('"e":"trade"'))
       .map((line) => {
-        const { data } = JSON.parse(line.slice(line.indexOf(' ') + 1)) as { data: { t: number; p: string; q: string; T: number; m: boolean } };
+        const { data } = JSON.parse(line.slice(line.indexOf(' ') + 1)) as {
+          data: { t: number; p: string; q: string; T: number; m: boolean };
+        };
         const receivedUs = Number(line.slice(0, line.indexOf(' ') - 3));
         return { id: data.t, price: data.p, size: data.q, atUs: data.T * 1000, receivedUs, buyerIsMaker: data.m };
       }),

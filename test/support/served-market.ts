@@ -1,8 +1,13 @@
 import type { DataSource } from 'typeorm';
 import { expect } from 'vitest';
 import { INTERVALS, type IntervalName } from '../../src/contracts/index.js';
-import { simulatedMarket, simulatedSymbols } from '../../src/ingestion/simulator/market.js';
-import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/ingestion/simulator/simulator.server.js';
+import { simulatedSymbols } from '../../src/ingestion/simulator/character.js';
+import { simulatedMarket } from '../../src/ingestion/simulator/market.js';
+import {
+  type Simulator,
+  type SimulatorOptions,
+  startSimulator,
+} from '../../src/ingestion/simulator/simulator.server.js';
 import { nineFields, oracleCandles, type OracleTrade } from '../../bench/candle-oracle.js';
 import type { RunningApp } from './app.js';
 import { eventually } from './eventually.js';
@@ -19,13 +24,23 @@ export class ServedMarket {
   static async start(rate: number, options: SimulatorOptions = {}): Promise<ServedMarket> {
     let simulator: Simulator;
     const market = new ServedMarket(rate, () => simulator);
-    simulator = await startSimulator({ rate, nowUs: () => market.nowUs(), limits: { weightPerMinute: Infinity }, ...options });
+    simulator = await startSimulator({
+      rate,
+      nowUs: () => market.nowUs(),
+      limits: { weightPerMinute: Infinity },
+      ...options,
+    });
     return market;
   }
 
   get env(): Record<string, string> {
     const { url, restUrl } = this.simulator();
-    return { FEEDS: 'binance', BINANCE_SYMBOLS: simulatedSymbols.join(','), BINANCE_WS_URL: url, BINANCE_REST_URL: restUrl };
+    return {
+      FEEDS: 'binance',
+      BINANCE_SYMBOLS: simulatedSymbols.join(','),
+      BINANCE_WS_URL: url,
+      BINANCE_REST_URL: restUrl,
+    };
   }
 
   get struck(): Simulator['faults']['struck'] {
@@ -60,7 +75,9 @@ export class ServedMarket {
       await eventually(async () => {
         for (const window of Object.keys(INTERVALS) as IntervalName[]) {
           const { body } = await app.get(`/api/v1/ohlcv/${symbol}?window=${window}&limit=1000`);
-          const got = new Map((body.candles as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]));
+          const got = new Map(
+            (body.candles as Record<string, unknown>[]).map((candle) => [candle.openTime, nineFields(candle)]),
+          );
           expect(got).toEqual(oracleCandles(served, INTERVALS[window]));
         }
       });

@@ -20,7 +20,9 @@ export function binance(id: FeedId, exchange: string): Connector {
       const streams = venueSymbols.map((symbol) => `${symbol.toLowerCase()}@trade`);
       const frames: string[] = [];
       for (let at = STREAMS_PER_MESSAGE; at < streams.length; at += STREAMS_PER_MESSAGE) {
-        frames.push(JSON.stringify({ method: 'SUBSCRIBE', params: streams.slice(at, at + STREAMS_PER_MESSAGE), id: at }));
+        frames.push(
+          JSON.stringify({ method: 'SUBSCRIBE', params: streams.slice(at, at + STREAMS_PER_MESSAGE), id: at }),
+        );
       }
       const named = streams.slice(0, STREAMS_PER_MESSAGE).join('/');
       return { url: `${wsUrl.replace(/\/$/, '')}/stream?streams=${named}&timeUnit=MICROSECOND`, frames };
@@ -28,14 +30,23 @@ export function binance(id: FeedId, exchange: string): Connector {
 
     /** `{"stream":…,"data":{"e":"trade",…}}`; `m` true: the buyer was the maker, so the taker sold. */
     parse(raw, receivedAtUs): Parsed {
-      const frame = parseJson(raw) as { data?: RawTrade; stream?: unknown; result?: unknown; code?: unknown; msg?: unknown; error?: unknown; e?: unknown };
+      const frame = parseJson(raw) as {
+        data?: RawTrade;
+        stream?: unknown;
+        result?: unknown;
+        code?: unknown;
+        msg?: unknown;
+        error?: unknown;
+        e?: unknown;
+      };
       const data = frame.data;
       if (typeof data === 'object' && data !== null && data.e === 'trade') {
         return { kind: 'trades', trades: [tradeOf(raw, data.s, data.t, data.p, data.q, data.T, data.m, receivedAtUs)] };
       }
       if (data?.e === 'serverShutdown' || frame.e === 'serverShutdown') return { kind: 'shutdown' };
       if (typeof frame.code === 'number') return { kind: 'refused', message: String(frame.msg ?? frame.code) };
-      if (typeof frame.error === 'object' && frame.error !== null) return { kind: 'refused', message: JSON.stringify(frame.error) };
+      if (typeof frame.error === 'object' && frame.error !== null)
+        return { kind: 'refused', message: JSON.stringify(frame.error) };
       if ('result' in frame) return { kind: 'alive' };
       return { kind: 'unknown' };
     },
@@ -53,9 +64,19 @@ export function binance(id: FeedId, exchange: string): Connector {
       }),
       parse(body, venueSymbol, receivedAtUs) {
         const rows = parseJson(body);
-        if (!Array.isArray(rows)) throw new FrameError('parse.bad-trade', 'historicalTrades did not answer with a list', body);
+        if (!Array.isArray(rows))
+          throw new FrameError('parse.bad-trade', 'historicalTrades did not answer with a list', body);
         return (rows as HistoricalTrade[]).map((row) =>
-          tradeOf(JSON.stringify(row), venueSymbol, row.id, row.price, row.qty, row.time, row.isBuyerMaker, receivedAtUs),
+          tradeOf(
+            JSON.stringify(row),
+            venueSymbol,
+            row.id,
+            row.price,
+            row.qty,
+            row.time,
+            row.isBuyerMaker,
+            receivedAtUs,
+          ),
         );
       },
       pageTrades: 1000,
@@ -106,6 +127,7 @@ function parseJson(raw: string): object {
   } catch (error) {
     throw new FrameError('decode.not-json', (error as Error).message, raw);
   }
-  if (typeof value !== 'object' || value === null) throw new FrameError('decode.not-json', 'the frame is no object', raw);
+  if (typeof value !== 'object' || value === null)
+    throw new FrameError('decode.not-json', 'the frame is no object', raw);
   return value;
 }

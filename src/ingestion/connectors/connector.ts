@@ -14,7 +14,11 @@ export type Parsed =
 /** How missing trades are fetched by id. */
 export type TradeHistory = Readonly<{
   /** Trades with an id of at least `fromId`, oldest first, at most `pageTrades`. */
-  request(restUrl: string, venueSymbol: string, fromId: bigint): Readonly<{ url: string; headers: Record<string, string> }>;
+  request(
+    restUrl: string,
+    venueSymbol: string,
+    fromId: bigint,
+  ): Readonly<{ url: string; headers: Record<string, string> }>;
   /** Body of a good answer to trades. Throws FrameError when it is none. */
   parse(body: string, venueSymbol: string, receivedAtUs: number): Trade[];
   pageTrades: number;

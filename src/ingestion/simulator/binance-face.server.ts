@@ -4,18 +4,10 @@ import type { Duplex } from 'node:stream';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { answerRest, requestWeight, type RestAnswer } from './binance-rest.js';
-import {
-  combinedFrame,
-  controlError,
-  controlResult,
-  inMicroseconds,
-  payloadOf,
-  readControl,
-  shutdownFrame,
-  tradePayload,
-} from './binance-wire.js';
+import { before, broken, type Connection, type Held, negative, type Spoken, textFor } from './binance-connection.js';
+import { controlError, controlResult, readControl, shutdownFrame } from './binance-wire.js';
 import type { Fault, Faults } from './faults.js';
-import { parseStream, type Tape, type TapeFrame } from './tape.js';
+import type { Tape, TapeFrame } from './tape.js';
 
 /** The venue's own limits are the defaults. Source: web-socket-streams.md and rest-api.md, see reference/market.md 3.1. */
 export type VenueLimits = Readonly<{
@@ -373,55 +365,9 @@ export async function startBinanceFace(options: FaceOptions): Promise<BinanceFac
   }
 }
 
-type Spoken = Readonly<{ stream: string; frame: TapeFrame }>;
-type Held = Spoken & Readonly<{ dueUs: number }>;
-
-type Connection = {
-  readonly socket: WebSocket;
-  combined: boolean;
-  readonly microseconds: boolean;
-  /** All that was asked for, and of these how far the ones have come that say something. */
-  readonly streams: Set<string>;
-  readonly cursors: Map<string, number>;
-  held: Held[];
-  /** Trades of a stream that are still to be skipped. */
-  readonly gaps: Map<string, number>;
-  silentUntilMs: number;
-  readonly openedMs: number;
-  pingedMs: number;
-  pongedMs: number;
-  /** Messages of the last second. */
-  heardMs: number[];
-};
-
 const A_STREAM_AT_ONCE = 500;
 const NOTHING: readonly Fault[] = [];
 const DROPPED: readonly Fault[] = [{ kind: 'drop' }];
-
-function textFor(connection: Connection, stream: string, { raw, trade, atUs }: TapeFrame, at: number): string {
-  const { combined, microseconds } = connection;
-  if (raw !== undefined) {
-    const text = combined ? raw : payloadOf(raw);
-    return microseconds ? inMicroseconds(text) : text;
-  }
-  const { symbol, channel } = parseStream(stream)!;
-  const payload = tradePayload(channel, symbol, trade!, Math.max(at, atUs), microseconds);
-  return combined ? combinedFrame(stream, payload) : payload;
-}
-
-/** A frame as it looks when its end got lost. */
-function broken(text: string): string {
-  return text.slice(0, Math.floor(text.length * 0.6));
-}
-
-function negative(frame: TapeFrame): TapeFrame {
-  const { cursor, order, atUs, trade } = frame;
-  return { cursor, order, atUs, trade: { ...trade!, id: 9e15 + (trade!.id % 7e12), price: '-1.0' } };
-}
-
-function before(a: TapeFrame, b: TapeFrame): number {
-  return a.atUs - b.atUs || a.order - b.order;
-}
 
 /** A target that is no URL leads nowhere. */
 function targetOf(request: IncomingMessage): URL {

@@ -1,6 +1,7 @@
 import { assert, constantFrom, integer, nat, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { simulatedMarket, simulatedSymbols } from './market.js';
+import { simulatedSymbols } from './character.js';
+import { simulatedMarket } from './market.js';
 import type { Tape, TapeTrade } from './tape.js';
 
 const NOON_US = Date.UTC(2026, 7, 9, 12) * 1000;

@@ -31,7 +31,8 @@ class Shop {
   async onPaid(paid: Paid, tx: EntityManager): Promise<void> {
     calls.push(paid.order);
     await tx.query('insert into shop.shipment (order_id) values ($1)', [paid.order]);
-    if (paid.poison === 'once' && calls.filter((order) => order === paid.order).length === 1) throw new Error('not yet');
+    if (paid.poison === 'once' && calls.filter((order) => order === paid.order).length === 1)
+      throw new Error('not yet');
     if (paid.poison === 'always') throw new Error('never works');
     if (paid.poison === 'permanent') throw new PermanentError('process.failed', 'cannot ever work');
     await this.bus.append(tx, ShippedV1, paid);
@@ -40,7 +41,8 @@ class Shop {
   @ConsumesBatch(ShippedV1, 'shop.count-shipments', { batch: 50, lingerMs: 5 })
   async onShipped(events: readonly Paid[], tx: EntityManager): Promise<void> {
     await tx.query('update shop.total set shipped = shipped + $1', [events.length]);
-    if (events.some((one) => one.order === 666)) throw new PermanentError('process.failed', 'one of the batch is poison');
+    if (events.some((one) => one.order === 666))
+      throw new PermanentError('process.failed', 'one of the batch is poison');
   }
 
   @Hears(PaidV1, 'shop.show-paid')
@@ -61,7 +63,12 @@ const open: INestApplicationContext[] = [];
 
 async function startProcess(): Promise<{ bus: Bus; app: INestApplicationContext }> {
   @Module({
-    imports: [ConfigModule.for(readSettings({})), ObservabilityModule.for(pino({ level: 'silent' })), DatabaseModule.for(database.connection), BusModule],
+    imports: [
+      ConfigModule.for(readSettings({})),
+      ObservabilityModule.for(pino({ level: 'silent' })),
+      DatabaseModule.for(database.connection),
+      BusModule,
+    ],
     providers: [Shop],
   })
   class ShopModule {}
@@ -77,8 +84,11 @@ const pay = (bus: Bus, ...orders: Paid[]): Promise<void> =>
     for (const paid of orders) await bus.append(tx, PaidV1, paid);
   });
 const shipments = async (): Promise<number[]> =>
-  ((await db.query('select order_id from shop.shipment order by 1')) as { order_id: number }[]).map((row) => row.order_id);
-const waiting = async (): Promise<number> => ((await db.query('select count(*)::int as n from bus.delivery')) as [{ n: number }])[0].n;
+  ((await db.query('select order_id from shop.shipment order by 1')) as { order_id: number }[]).map(
+    (row) => row.order_id,
+  );
+const waiting = async (): Promise<number> =>
+  ((await db.query('select count(*)::int as n from bus.delivery')) as [{ n: number }])[0].n;
 const deadLetters = (): Promise<Record<string, unknown>[]> => db.query('select * from bus.dead_letter order by id');
 
 beforeAll(async () => {
@@ -143,7 +153,12 @@ describe('the bus', () => {
     expect(await shipments()).toEqual([1, 3]);
     const [letter, ...others] = await deadLetters();
     expect(others).toEqual([]);
-    expect(letter).toMatchObject({ stage: 'process', code: 'process.failed', source_id: 'shop.ship-order', attempts: 1 });
+    expect(letter).toMatchObject({
+      stage: 'process',
+      code: 'process.failed',
+      source_id: 'shop.ship-order',
+      attempts: 1,
+    });
     expect(JSON.parse(letter!.payload as string)).toMatchObject({ name: 'shop.order-paid.v1', data: { order: 2 } });
   });
 
@@ -205,9 +220,13 @@ describe('the bus', () => {
   });
 
   it('forgets a consumer that the code no longer has', async () => {
-    await db.query(`insert into bus.consumer values ('ingestion.gone-long-ago', 'shop.order-paid.v1') on conflict do nothing`);
+    await db.query(
+      `insert into bus.consumer values ('ingestion.gone-long-ago', 'shop.order-paid.v1') on conflict do nothing`,
+    );
     await startProcess();
-    await eventually(async () => expect(await db.query(`select from bus.consumer where name like 'ingestion.%'`)).toEqual([]));
+    await eventually(async () =>
+      expect(await db.query(`select from bus.consumer where name like 'ingestion.%'`)).toEqual([]),
+    );
   });
 
   it('goes on when a hearer throws', async () => {
@@ -240,9 +259,15 @@ describe('the bus', () => {
     expect((await bus.eventsAfter(before!.eventId, [PaidV1], 10)).map((event) => event.data)).toEqual([{ order: 22 }]);
     expect(last!.data).toEqual({ order: 22 });
 
-    await db.query(`create table bus.event_2020010100 partition of bus.event for values from ('2020-01-01 00:00Z') to ('2020-01-01 01:00Z')`);
-    await db.query(`create table bus.event_2020010101 partition of bus.event for values from ('2020-01-01 01:00Z') to ('2020-01-01 02:00Z')`);
-    await db.query(`insert into bus.delivery (consumer, event_id, event_at, due_at) values ('shop.elsewhere', 1, '2020-01-01 01:30Z', 'infinity')`);
+    await db.query(
+      `create table bus.event_2020010100 partition of bus.event for values from ('2020-01-01 00:00Z') to ('2020-01-01 01:00Z')`,
+    );
+    await db.query(
+      `create table bus.event_2020010101 partition of bus.event for values from ('2020-01-01 01:00Z') to ('2020-01-01 02:00Z')`,
+    );
+    await db.query(
+      `insert into bus.delivery (consumer, event_id, event_at, due_at) values ('shop.elsewhere', 1, '2020-01-01 01:30Z', 'infinity')`,
+    );
     expect(await app.get(EventStore).trim(3_600_000)).toEqual(['event_2020010100']);
     await db.query(`delete from bus.delivery`);
     expect(await app.get(EventStore).trim(3_600_000)).toEqual(['event_2020010101']);

@@ -69,9 +69,23 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     const local = this.relay.localConsumers(event.name);
     const json = JSON.stringify(data);
     const trace = currentTrace();
-    const { id, at } = await this.store.append(tx, { name: event.name, json, trace }, local, LEASE_MS, this.relay.isForeign(event.name));
+    const { id, at } = await this.store.append(
+      tx,
+      { name: event.name, json, trace },
+      local,
+      LEASE_MS,
+      this.relay.isForeign(event.name),
+    );
     this.transactions.afterCommit(tx, () => {
-      this.relay.offer(local, { eventId: id, eventAt: at, name: event.name, data, trace, attempts: 1, weightBytes: json.length });
+      this.relay.offer(local, {
+        eventId: id,
+        eventAt: at,
+        name: event.name,
+        data,
+        trace,
+        attempts: 1,
+        weightBytes: json.length,
+      });
       this.emitter.emit(event.name, data, { name: event.name, eventId: id } satisfies Heard);
     });
   }
@@ -88,7 +102,11 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
 
   /** Durable events after a position, oldest first: what a client that resumes has missed, as far as it is kept. */
   eventsAfter(eventId: string, events: readonly DurableEvent<unknown>[], limit: number) {
-    return this.store.after(eventId, events.map((event) => event.name), limit);
+    return this.store.after(
+      eventId,
+      events.map((event) => event.name),
+      limit,
+    );
   }
 
   onApplicationBootstrap(): void {
@@ -102,7 +120,9 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     const settled = Promise.all(this.queues.map((queue) => queue.idle())).then(() => this.relay.stop());
     const late = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), DRAIN_WITHIN_MS).unref());
     if ((await Promise.race([settled, late])) === 'late') {
-      this.logger.warn('Shutdown did not wait for everything in memory; undelivered events are in the outbox, unrecorded trades will be fetched again');
+      this.logger.warn(
+        'Shutdown did not wait for everything in memory; undelivered events are in the outbox, unrecorded trades will be fetched again',
+      );
     }
   }
 
@@ -118,7 +138,9 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
       }
     }
     this.maintenance = setInterval(() => {
-      this.maintain().catch((error: Error) => this.logger.warn(`Event partitions were not maintained: ${error.message}`));
+      this.maintain().catch((error: Error) =>
+        this.logger.warn(`Event partitions were not maintained: ${error.message}`),
+      );
     }, MAINTAIN_EVERY_MS).unref();
     this.isReady = true;
     this.announceReady();
@@ -143,18 +165,24 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     let unsaid = 0;
     let saidAt = 0;
     const bound = hearer.queue.bound(this.settings);
-    const queue = new HearingQueue<unknown>({ ...hearer.queue, bound }, (batch) => hearer.run(batch, { name: hearer.event.name }) as Promise<void>, {
-      depth: (weight) => this.depth.set({ queue: hearer.name }, weight),
-      failed: (error) => this.hearerFailed(hearer.name, error),
-      dropped: (weight) => {
-        this.dropped.inc({ queue: hearer.name }, weight);
-        unsaid += weight;
-        if (Date.now() - saidAt < SAY_DROPS_EVERY_MS) return;
-        this.logger.warn(`${hearer.name} cannot keep up: its queue of ${bound} is full, dropped ${unsaid} since the last such line`);
-        unsaid = 0;
-        saidAt = Date.now();
+    const queue = new HearingQueue<unknown>(
+      { ...hearer.queue, bound },
+      (batch) => hearer.run(batch, { name: hearer.event.name }) as Promise<void>,
+      {
+        depth: (weight) => this.depth.set({ queue: hearer.name }, weight),
+        failed: (error) => this.hearerFailed(hearer.name, error),
+        dropped: (weight) => {
+          this.dropped.inc({ queue: hearer.name }, weight);
+          unsaid += weight;
+          if (Date.now() - saidAt < SAY_DROPS_EVERY_MS) return;
+          this.logger.warn(
+            `${hearer.name} cannot keep up: its queue of ${bound} is full, dropped ${unsaid} since the last such line`,
+          );
+          unsaid = 0;
+          saidAt = Date.now();
+        },
       },
-    });
+    );
     this.queues.push(queue);
     this.emitter.on(hearer.event.name, (data: unknown) => queue.offer(data));
   }

@@ -121,7 +121,9 @@ export class EventStore {
 
   /** Names of events that consumers in other processes wait for. */
   async foreignEvents(local: readonly string[]): Promise<string[]> {
-    const rows = (await this.dataSource.query('select distinct event_name from bus.consumer where name <> all($1)', [local])) as {
+    const rows = (await this.dataSource.query('select distinct event_name from bus.consumer where name <> all($1)', [
+      local,
+    ])) as {
       event_name: string;
     }[];
     return rows.map((row) => row.event_name);
@@ -138,7 +140,11 @@ export class EventStore {
   }
 
   /** Events of the given names after a position, oldest first, for clients that resume. */
-  async after(eventId: string, names: readonly string[], limit: number): Promise<{ eventId: string; name: string; data: unknown }[]> {
+  async after(
+    eventId: string,
+    names: readonly string[],
+    limit: number,
+  ): Promise<{ eventId: string; name: string; data: unknown }[]> {
     const rows = (await this.dataSource.query(
       `select id, name, data from bus.event where id > $1 and name = any($2) order by id limit $3`,
       [eventId, names, limit],

@@ -44,7 +44,10 @@ type HandlerDecorator<Args extends unknown[], Result> = <Method extends (...args
  * Handles each event once in effect: the method runs in the transaction that settles its delivery. It may run again
  * after a failure or a crash, then with nothing left of the earlier run. No HTTP inside.
  */
-export function Consumes<Data>(event: DurableEvent<Data>, name: string): HandlerDecorator<[data: Data, tx: EntityManager], Promise<void>> {
+export function Consumes<Data>(
+  event: DurableEvent<Data>,
+  name: string,
+): HandlerDecorator<[data: Data, tx: EntityManager], Promise<void>> {
   return mark({ kind: 'consumer', event, name, batch: 1, lingerMs: 0 });
 }
 

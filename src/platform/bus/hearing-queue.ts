@@ -12,6 +12,8 @@ export class HearingQueue<Data> {
   private waiting: { data: Data; weight: number }[] = [];
   private weight = 0;
   private running: Promise<void> | undefined;
+  /** Set before the first call: that one may offer more, or throw before it waits. */
+  private draining = false;
 
   constructor(
     private readonly limits: Omit<QueueLimits<Data>, 'bound'> & Readonly<{ bound: number }>,
@@ -28,15 +30,16 @@ export class HearingQueue<Data> {
     this.waiting.push({ data, weight });
     this.weight += weight;
     this.observer.depth(this.weight);
-    this.running ??= this.drain();
+    if (!this.draining) this.running = this.drain();
   }
 
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
-    while (this.running) await this.running;
+    while (this.draining) await this.running;
   }
 
   private async drain(): Promise<void> {
+    this.draining = true;
     while (this.waiting.length > 0) {
       const { batch, weight } = this.take();
       try {
@@ -47,7 +50,7 @@ export class HearingQueue<Data> {
       this.weight -= weight;
       this.observer.depth(this.weight);
     }
-    this.running = undefined;
+    this.draining = false;
   }
 
   /** Weight stays counted until the batch is done, so the bound holds what is in flight too. */

@@ -1,9 +1,11 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HearingQueue } from './hearing-queue.js';
 
 type Item = Readonly<{ id: number; weight: number }>;
 const item = (id: number, weight = 1): Item => ({ id, weight });
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A queue in front of a hearer that works until it is let go on. */
 function start(limits: { bound: number; take: number }) {
@@ -25,9 +27,12 @@ function start(limits: { bound: number; take: number }) {
         running--;
       }
     },
-    { dropped: (weight) => dropped.push(weight), depth: (weight) => depths.push(weight), failed: (error) => failures.push(error) },
+    {
+      dropped: (weight) => dropped.push(weight),
+      depth: (weight) => depths.push(weight),
+      failed: (error) => failures.push(error),
+    },
   );
-  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return {
     queue,
     calls,
@@ -66,7 +71,15 @@ describe('a hearing queue', () => {
 
   it('hands over no more than it may take, but always at least one', async () => {
     const { queue, calls, goOn } = start({ bound: 100, take: 5 });
-    for (const [id, weight] of [[1, 1], [2, 3], [3, 2], [4, 1], [5, 9], [6, 1]] as const) queue.offer(item(id, weight));
+    for (const [id, weight] of [
+      [1, 1],
+      [2, 3],
+      [3, 2],
+      [4, 1],
+      [5, 9],
+      [6, 1],
+    ] as const)
+      queue.offer(item(id, weight));
     for (let n = 0; n < 4; n++) await goOn();
     expect(calls).toEqual([[1], [2, 3], [4], [5], [6]]);
   });
@@ -166,24 +179,29 @@ describe('a hearing queue', () => {
 
   it('hands over or drops each thing exactly once, in order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 }), fc.array(fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined })), async (bound, take, steps) => {
-        const { queue, calls, dropped, depths, goOn, isBusy } = start({ bound, take });
-        let offered = 0;
-        for (const [id, weight] of steps.entries()) {
-          if (weight === undefined) {
-            if (isBusy()) await goOn();
-            continue;
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined })),
+        async (bound, take, steps) => {
+          const { queue, calls, dropped, depths, goOn, isBusy } = start({ bound, take });
+          let offered = 0;
+          for (const [id, weight] of steps.entries()) {
+            if (weight === undefined) {
+              if (isBusy()) await goOn();
+              continue;
+            }
+            offered++;
+            queue.offer(item(id, weight));
           }
-          offered++;
-          queue.offer(item(id, weight));
-        }
-        while (isBusy()) await goOn();
-        const heard = calls.flat();
-        expect(heard.length + dropped.length).toBe(offered);
-        expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
-        expect(Math.max(0, ...depths)).toBeLessThanOrEqual(Math.max(bound, 8));
-        expect(depths.at(-1) ?? 0).toBe(0);
-      }),
+          while (isBusy()) await goOn();
+          const heard = calls.flat();
+          expect(heard.length + dropped.length).toBe(offered);
+          expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
+          expect(Math.max(0, ...depths)).toBeLessThanOrEqual(Math.max(bound, 8));
+          expect(depths.at(-1) ?? 0).toBe(0);
+        },
+      ),
       { numRuns: 50 },
     );
   });

@@ -46,9 +46,10 @@ export class Lane {
   private async drain(): Promise<void> {
     try {
       for (;;) {
-        if (this.lookDue || (this.behind && this.waiting.length === 0)) {
-          this.lookDue = false;
+        // Not while a full batch waits: a slow consumer would claim ever more, past its lease, and wear out the attempts.
+        if ((this.lookDue && this.waiting.length < this.options.batch) || (this.behind && this.waiting.length === 0)) {
           const claimed = await this.claim();
+          this.lookDue = claimed.length > 0; // there may be more than one claim takes
           if (claimed.length === 0) this.behind = false;
           for (const delivery of claimed) this.push(delivery);
         }

@@ -114,7 +114,8 @@ export class Relay {
   /** Never throws: every delivery ends settled, postponed, dead, or left to whoever claims it next. */
   private async deliver(consumer: Consumer, batch: Delivery[]): Promise<void> {
     const worn = batch.filter((delivery) => delivery.attempts > MAX_ATTEMPTS);
-    for (const delivery of worn) await this.bury(consumer, delivery, new AppError('process.crashed', 'attempts used up without an answer'));
+    for (const delivery of worn)
+      await this.bury(consumer, delivery, new AppError('process.crashed', 'attempts used up without an answer'));
     const alive = worn.length === 0 ? batch : batch.filter((delivery) => delivery.attempts <= MAX_ATTEMPTS);
     if (alive.length === 0) return;
 
@@ -156,10 +157,13 @@ export class Relay {
       this.outcomes.inc({ consumer: consumer.name, outcome: 'taken-over' });
       return;
     }
-    if (error instanceof PermanentError || delivery.attempts >= MAX_ATTEMPTS) return this.bury(consumer, delivery, error);
+    if (error instanceof PermanentError || delivery.attempts >= MAX_ATTEMPTS)
+      return this.bury(consumer, delivery, error);
     this.outcomes.inc({ consumer: consumer.name, outcome: 'retried' });
     const waitMs = Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** delivery.attempts);
-    this.logger.warn(`${consumer.name} failed on event ${delivery.eventId}, attempt ${delivery.attempts}: ${messageOf(error)}`);
+    this.logger.warn(
+      `${consumer.name} failed on event ${delivery.eventId}, attempt ${delivery.attempts}: ${messageOf(error)}`,
+    );
     await this.store.postpone(consumer.name, delivery, waitMs, messageOf(error)).catch(() => undefined); // else the lease runs out
   }
 

@@ -50,7 +50,8 @@ export class Settings {
   @number() @IsInt() @Min(0) @Max(65_535) PORT = 8080;
   @IsString() @MinLength(1) HOST = '127.0.0.1';
 
-  @IsOptional() @Matches(/^postgres(ql)?:\/\//, { message: 'must start with postgres:// or postgresql://' })
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must start with postgres:// or postgresql://' })
   DATABASE_URL?: string;
   @IsOptional() @IsString() @MinLength(1) PSQL_ADDR?: string;
   @number() @IsInt() @Min(1) @Max(65_535) PSQL_PORT = 5432;
@@ -61,9 +62,15 @@ export class Settings {
   @number() @IsInt() @Min(4) @Max(100) DATABASE_POOL = 12;
   @IsString() @MinLength(1) DATA_DIR = './data';
 
-  @list() @ArrayNotEmpty() @ArrayUnique() @IsIn(FEED_IDS, { each: true, message: `must be a list out of ${FEED_IDS.join(', ')}` })
+  @list()
+  @ArrayNotEmpty()
+  @ArrayUnique()
+  @IsIn(FEED_IDS, { each: true, message: `must be a list out of ${FEED_IDS.join(', ')}` })
   FEEDS: FeedId[] = ['simulator'];
-  @list() @ArrayNotEmpty() @ArrayUnique() @Matches(/^[A-Z0-9]{2,30}$/, { each: true, message: 'must be a list such as BTCUSDT,ETHUSDT' })
+  @list()
+  @ArrayNotEmpty()
+  @ArrayUnique()
+  @Matches(/^[A-Z0-9]{2,30}$/, { each: true, message: 'must be a list such as BTCUSDT,ETHUSDT' })
   BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
   @IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' }) BINANCE_WS_URL = 'wss://stream.binance.com:9443';
   @IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' }) BINANCE_REST_URL = 'https://api.binance.com';
@@ -73,14 +80,20 @@ export class Settings {
   @number() @IsInt() @Min(0) @Max(600_000) CANDLE_LATENESS_MS = 2000;
   @number() @IsInt() @Min(0) @Max(100_000_000) BACKFILL_MAX_TRADES = 100_000;
   /** How long delivered events stay readable for clients that resume; whole hours are dropped at a time. */
-  @duration() @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' }) @Min(3_600_000, { message: 'must be at least 1h' })
+  @duration()
+  @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' })
+  @Min(3_600_000, { message: 'must be at least 1h' })
   EVENTS_RETENTION = UNIT_MS.h * 2;
 
-  @list() @ArrayNotEmpty() @ArrayUnique() @IsIn(MODULE_NAMES, { each: true, message: `must be a list out of ${MODULE_NAMES.join(', ')}` })
+  @list()
+  @ArrayNotEmpty()
+  @ArrayUnique()
+  @IsIn(MODULE_NAMES, { each: true, message: `must be a list out of ${MODULE_NAMES.join(', ')}` })
   MODULES: ModuleName[] = [...MODULE_NAMES];
   @IsOptional() @IsString() @MinLength(16) METRICS_TOKEN?: string;
   @number() @IsInt() @Min(1) @Max(100_000) STREAM_MAX_CLIENTS = 5000;
-  @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }) LOG_LEVEL: (typeof LOG_LEVELS)[number] = 'info';
+  @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }) LOG_LEVEL: (typeof LOG_LEVELS)[number] =
+    'info';
 }
 
 /** Settings whose values are never printed. */
@@ -104,7 +117,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   }
   const settings = plainToInstance(Settings, given, { exposeDefaultValues: true });
   faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
-  if (settings.DATABASE_URL && settings.PSQL_ADDR) faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
+  if (settings.DATABASE_URL && settings.PSQL_ADDR)
+    faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
   if (faults.length > 0) throw new SettingsError(faults);
   return settings;
 }

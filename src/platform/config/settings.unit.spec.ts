@@ -15,11 +15,22 @@ const faultsOf = (env: Record<string, string>): readonly string[] => {
 
 describe('settings', () => {
   it('stand on their defaults when the environment is empty', () => {
-    expect(readSettings({})).toMatchObject({ PORT: 8080, HOST: '127.0.0.1', FEEDS: ['simulator'], CANDLE_LATENESS_MS: 2000 });
+    expect(readSettings({})).toMatchObject({
+      PORT: 8080,
+      HOST: '127.0.0.1',
+      FEEDS: ['simulator'],
+      CANDLE_LATENESS_MS: 2000,
+    });
   });
 
   it('lists every fault at once, with the name, the value and what would be right', () => {
-    const faults = faultsOf({ PORT: 'eighty', FEEDS: 'binance,nyse', BINANCE_WS_URL: 'http://x', LOG_LEVEL: 'loud', EVENTS_RETENTION: '5' });
+    const faults = faultsOf({
+      PORT: 'eighty',
+      FEEDS: 'binance,nyse',
+      BINANCE_WS_URL: 'http://x',
+      LOG_LEVEL: 'loud',
+      EVENTS_RETENTION: '5',
+    });
     expect(faults).toHaveLength(5);
     expect(faults.join('\n')).toMatch(/PORT: "eighty" must/);
     expect(faults.join('\n')).toMatch(/FEEDS: .*nyse.* must be a list out of simulator, binance/);
@@ -28,7 +39,9 @@ describe('settings', () => {
 
   it('never shows the value of a secret, neither in a fault nor in the description', () => {
     expect(faultsOf({ METRICS_TOKEN: 'short-secret' }).join()).not.toContain('short-secret');
-    const described = describeSettings(readSettings({ DATABASE_URL: 'postgres://u:hunter2@db/x', METRICS_TOKEN: 'a-long-enough-token' }));
+    const described = describeSettings(
+      readSettings({ DATABASE_URL: 'postgres://u:hunter2@db/x', METRICS_TOKEN: 'a-long-enough-token' }),
+    );
     expect(JSON.stringify(described)).not.toMatch(/hunter2|long-enough/);
   });
 

@@ -8,7 +8,14 @@ export type Connection = EmbeddedPostgres['connection'];
 /** How TypeORM and pg reach the database: the embedded one when it is given, else what the settings name. */
 export function dataSourceOptions(settings: Settings, embedded?: Connection): DataSourceOptions {
   const target = embedded
-    ? { host: embedded.host, port: embedded.port, username: embedded.user, password: embedded.password, database: embedded.database, ssl: false }
+    ? {
+        host: embedded.host,
+        port: embedded.port,
+        username: embedded.user,
+        password: embedded.password,
+        database: embedded.database,
+        ssl: false,
+      }
     : settings.DATABASE_URL
       ? { url: settings.DATABASE_URL }
       : {
@@ -36,4 +43,11 @@ export const wantsEmbedded = (settings: Settings): boolean => !settings.DATABASE
 
 /** Whatever fails is thrown, and logged by who catches it; TypeORM would print it to the console as well. */
 const nothing = (): void => undefined;
-const QUIET: Logger = { logQuery: nothing, logQueryError: nothing, logQuerySlow: nothing, logSchemaBuild: nothing, logMigration: nothing, log: nothing };
+const QUIET: Logger = {
+  logQuery: nothing,
+  logQueryError: nothing,
+  logQuerySlow: nothing,
+  logSchemaBuild: nothing,
+  logMigration: nothing,
+  log: nothing,
+};

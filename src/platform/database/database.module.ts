@@ -14,7 +14,10 @@ export class DatabaseModule {
       imports: [
         TypeOrmModule.forRootAsync({
           inject: [Settings],
-          useFactory: (settings: Settings) => ({ ...dataSourceOptions(settings, embedded), manualInitialization: true }),
+          useFactory: (settings: Settings) => ({
+            ...dataSourceOptions(settings, embedded),
+            manualInitialization: true,
+          }),
         }),
       ],
       providers: [Database],

@@ -21,7 +21,9 @@ export function migrateDown(dataSource: DataSource): Promise<string | undefined>
 
 /** Names of the applied migrations, oldest first. */
 export async function appliedMigrations(dataSource: DataSource): Promise<string[]> {
-  const [{ exists }] = (await dataSource.query(`select to_regclass('migration') is not null as exists`)) as [{ exists: boolean }];
+  const [{ exists }] = (await dataSource.query(`select to_regclass('migration') is not null as exists`)) as [
+    { exists: boolean },
+  ];
   if (!exists) return [];
   const rows = (await dataSource.query('select name from migration order by id')) as { name: string }[];
   return rows.map((row) => row.name);

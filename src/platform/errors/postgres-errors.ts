@@ -3,8 +3,17 @@
  * intervention such as a restart (57P), internal I/O (58), serialization and deadlock (40).
  */
 const TRANSIENT_SQLSTATE = /^(08|53|57P|58|40)/;
-const TRANSIENT_SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
-const DRIVER_MESSAGES = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|is not initialized|Cannot use a pool after|Driver not Connected/i;
+const TRANSIENT_SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const DRIVER_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|is not initialized|Cannot use a pool after|Driver not Connected/i;
 
 /** The code of a PostgreSQL or socket error, wherever TypeORM put it. */
 export function errorCode(error: unknown): string | undefined {

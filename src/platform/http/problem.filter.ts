@@ -31,10 +31,12 @@ export class ProblemFilter implements ExceptionFilter {
 
   private translate(thrown: unknown): AppError {
     if (thrown instanceof AppError) return thrown;
-    if (isTransientDatabaseError(thrown)) return new AppError('database.unavailable', 'try again in a moment', { cause: thrown });
+    if (isTransientDatabaseError(thrown))
+      return new AppError('database.unavailable', 'try again in a moment', { cause: thrown });
     const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
     const code = CODE_OF_STATUS[status] ?? (status < 500 ? 'http.bad-request' : 'http.internal');
-    const detail = code === 'http.internal' ? 'the log has the reason under this correlation id' : (thrown as Error).message;
+    const detail =
+      code === 'http.internal' ? 'the log has the reason under this correlation id' : (thrown as Error).message;
     return new AppError(code, detail, { cause: thrown });
   }
 }

@@ -11,10 +11,16 @@ export function validationPipe(): ValidationPipe {
       const errors = faults.map((fault) => ({
         field: fault.property,
         message: Object.values(fault.constraints ?? { nested: 'is malformed' })
-          .map((text) => text.replace(`property ${fault.property} should not exist`, 'is not a parameter of this route').replace(`${fault.property} `, ''))
+          .map((text) =>
+            text
+              .replace(`property ${fault.property} should not exist`, 'is not a parameter of this route')
+              .replace(`${fault.property} `, ''),
+          )
           .join(' and '),
       }));
-      return new AppError('request.bad-parameter', errors.map((one) => `${one.field} ${one.message}`).join('; '), { errors });
+      return new AppError('request.bad-parameter', errors.map((one) => `${one.field} ${one.message}`).join('; '), {
+        errors,
+      });
     },
   });
 }

@@ -33,7 +33,8 @@ export class EventLoop implements OnApplicationShutdown {
   }
 
   private current() {
-    const ms = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? Math.max(0, Math.round(nanoseconds / 1e6) - 20) : 0);
+    const ms = (nanoseconds: number): number =>
+      Number.isFinite(nanoseconds) ? Math.max(0, Math.round(nanoseconds / 1e6) - 20) : 0;
     return { p99Ms: ms(this.delay.percentile(99)), maxMs: ms(this.delay.max) };
   }
 }

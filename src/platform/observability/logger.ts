@@ -5,7 +5,12 @@ import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Settings } from '../config/index.js';
 
-const REDACTED = ['req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]', 'req.headers["x-hub-signature-256"]'];
+const REDACTED = [
+  'req.headers.authorization',
+  'req.headers.cookie',
+  'req.headers["x-api-key"]',
+  'req.headers["x-hub-signature-256"]',
+];
 /** Asked every few seconds, or open for hours: they would drown the log. */
 const NOT_LOGGED = /^\/(health|healthz|readyz|metrics|stream|dashboard|docs)/;
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
@@ -30,7 +35,10 @@ export function createLogger(settings: Settings): Logger {
     },
   };
   if (!process.stdout.isTTY) return pino(options);
-  return pino(options, pretty({ ignore: 'context,req,res,responseTime', messageFormat: '{if context}[{context}] {end}{msg}', sync: true }));
+  return pino(
+    options,
+    pretty({ ignore: 'context,req,res,responseTime', messageFormat: '{if context}[{context}] {end}{msg}', sync: true }),
+  );
 }
 
 /** A request's own `X-Correlation-ID`, or a new one. */

@@ -16,7 +16,10 @@ export class MetricsController extends PrometheusController {
 
   @Get()
   @ApiExcludeEndpoint()
-  override async index(@Res({ passthrough: true }) reply: FastifyReply, @Headers('authorization') authorization?: string): Promise<string> {
+  override async index(
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers('authorization') authorization?: string,
+  ): Promise<string> {
     const token = this.settings.METRICS_TOKEN;
     if (token !== undefined && !sameText(authorization ?? '', `Bearer ${token}`)) {
       throw new AppError('http.unauthorized', 'metrics want Authorization: Bearer <METRICS_TOKEN>');
