@@ -1,17 +1,15 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { exact, formatInstant, INTERVALS, quotientText } from '../contracts/index.js';
+import { candleBody, formatInstant, INTERVALS } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
 import { AppError, badParameter } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor } from '../platform/http/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import { windowStart } from './candle.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
-import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery, SourceQuery } from './candles.dto.js';
+import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
 import { type FilledCandle, fillQuietWindows } from './fill.js';
 import { GapStore } from './gap.store.js';
-
-const VWAP_DECIMALS = 8;
 
 @ApiTags('market')
 @Controller(API)
@@ -124,40 +122,10 @@ export class CandlesController {
 
 type Page = Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward'; limit: number }>;
 
-function bodyOf(candle: FilledCandle): CandleBody {
-  const {
-    open,
-    high,
-    low,
-    close,
-    volume,
-    quoteVolume,
-    trades,
-    takerBuyVolume,
-    takerBuyQuoteVolume,
-    closed,
-    revision,
-    incomplete,
-  } = candle;
-  return {
-    openTime: formatInstant(candle.openTimeUs),
-    closeTime: formatInstant(candle.closeTimeUs),
-    open,
-    high,
-    low,
-    close,
-    volume,
-    quoteVolume,
-    trades,
-    takerBuyVolume,
-    takerBuyQuoteVolume,
-    vwap: volume === '0' ? null : quotientText(exact(quoteVolume), exact(volume), VWAP_DECIMALS),
-    closed,
-    revision,
-    incomplete,
-    ...(candle.filled ? { filled: true as const } : {}),
-  };
-}
+const bodyOf = (candle: FilledCandle): CandleBody => ({
+  ...candleBody(candle),
+  ...(candle.filled ? { filled: true as const } : {}),
+});
 
 function unknownSymbol(symbol: string, source: string | undefined): AppError {
   return new AppError(

@@ -1,29 +1,15 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, Max, Min } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../contracts/index.js';
-import { InstantParameter } from '../platform/http/index.js';
+import { RangeQuery } from '../platform/http/index.js';
 
 const DECIMAL = { type: String, format: 'decimal' } as const;
 
-export class SourceQuery {
-  /** Feed to ask; left out, the first configured feed that has the symbol answers, and says which. */
-  @ApiPropertyOptional({ example: 'simulator' })
-  @IsOptional()
-  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the id of a feed such as simulator or binance' })
-  source?: string;
-}
-
-export class OhlcvQuery extends SourceQuery {
+export class OhlcvQuery extends RangeQuery {
   @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1m' })
   @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
   window: IntervalName = '1m';
-
-  @InstantParameter('First instant, inclusive; left out, pages go backward from `to`.')
-  from?: number;
-
-  @InstantParameter('Last instant, exclusive; left out, now.')
-  to?: number;
 
   @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 500 })
   @Type(() => Number)
@@ -36,12 +22,6 @@ export class OhlcvQuery extends SourceQuery {
   @ApiPropertyOptional({ enum: ['none', 'previous'], default: 'none' })
   @IsIn(['none', 'previous'], { message: 'must be none or previous' })
   fill: 'none' | 'previous' = 'none';
-
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
-  cursor?: string;
 }
 
 export class CandleBody {

@@ -17,6 +17,7 @@ import { VenueHistory } from './venue-history.service.js';
 type Target = Readonly<{ wsUrl: string; restUrl: string; venueSymbols: readonly string[] }>;
 
 const PAYLOAD_SHOWN = 4096;
+const MEASURE_EVERY_MS = 2000;
 /** A feed that tries to connect for longer makes the process not ready. */
 const CONNECT_BUDGET_MS = 120_000;
 
@@ -26,6 +27,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Feeds');
   private simulator: Simulator | undefined;
   private stopped = false;
+  private measuring: NodeJS.Timeout | undefined;
   private lastConnectedMs = Date.now();
   readonly running: { feed: Feed; gaps: GapFiller | undefined }[] = [];
 
@@ -39,6 +41,8 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     @InjectMetric('ingestor_publish_total') private readonly published: Counter<'source'>,
     @InjectMetric('feed_connected') private readonly connected: Gauge<'source'>,
     @InjectMetric('feed_reconnects_total') private readonly reconnects: Counter<'source'>,
+    @InjectMetric('feed_age_seconds') private readonly age: Gauge<'source'>,
+    @InjectMetric('feed_gaps_open') private readonly gapsOpen: Gauge<'source'>,
   ) {
     health.register({ name: 'feeds', gatesReadiness: true, check: () => this.report() });
   }
@@ -49,6 +53,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onModuleDestroy(): Promise<void> {
     this.stopped = true;
+    clearInterval(this.measuring);
     for (const { feed, gaps } of this.running) {
       feed.stop();
       await gaps?.stop();
@@ -57,6 +62,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async start(): Promise<void> {
+    this.measuring = setInterval(() => this.measure(), MEASURE_EVERY_MS).unref();
     for (const id of this.settings.FEEDS) {
       if (this.stopped) return;
       try {
@@ -132,6 +138,14 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       attempts: 1,
       payload: raw.slice(0, PAYLOAD_SHOWN),
     });
+  }
+
+  private measure(): void {
+    for (const { feed, gaps } of this.running) {
+      const source = feed.connector.id;
+      if (feed.lastFrameAtUs !== undefined) this.age.set({ source }, (nowUs() - feed.lastFrameAtUs) / 1e6);
+      this.gapsOpen.set({ source }, gaps?.open.length ?? 0);
+    }
   }
 
   /** Ready while at least one feed is connected, or none has been for less than the budget. */

@@ -22,6 +22,12 @@ import { Feeds } from './feeds.service.js';
       labelNames: ['source'],
     }),
     makeGaugeProvider({ name: 'feed_connected', help: '1 while the feed is connected', labelNames: ['source'] }),
+    makeGaugeProvider({ name: 'feed_age_seconds', help: 'Since the last frame of the feed', labelNames: ['source'] }),
+    makeGaugeProvider({
+      name: 'feed_gaps_open',
+      help: 'Holes in the recorded trades that are being filled',
+      labelNames: ['source'],
+    }),
     makeCounterProvider({ name: 'feed_reconnects_total', help: 'Connections lost', labelNames: ['source'] }),
   ],
 })

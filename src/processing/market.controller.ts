@@ -3,10 +3,10 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
 import { AppError, badParameter } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor } from '../platform/http/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import { LastPrices } from './last-prices.service.js';
-import { PriceBody, SourceQuery, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
+import { PriceBody, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
 import { type Series, SeriesStore } from './series.store.js';
 import { type StoredTrade, TradeStore } from './trade.store.js';
 

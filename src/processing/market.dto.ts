@@ -1,37 +1,17 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
-import { InstantParameter } from '../platform/http/index.js';
+import { IsInt, Max, Min } from 'class-validator';
+import { RangeQuery } from '../platform/http/index.js';
 
 const DECIMAL = { type: String, format: 'decimal' } as const;
 
-export class SourceQuery {
-  /** Feed to ask; left out, the first configured feed that has the symbol answers, and says which. */
-  @ApiPropertyOptional({ example: 'simulator' })
-  @IsOptional()
-  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the id of a feed such as simulator or binance' })
-  source?: string;
-}
-
-export class TradesQuery extends SourceQuery {
-  @InstantParameter('First instant, inclusive; left out, pages go backward from `to`.')
-  from?: number;
-
-  @InstantParameter('Last instant, exclusive; left out, now.')
-  to?: number;
-
+export class TradesQuery extends RangeQuery {
   @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
   @Type(() => Number)
   @IsInt()
   @Min(1)
   @Max(1000)
   limit: number = 100;
-
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
-  cursor?: string;
 }
 
 export class TradeBody {

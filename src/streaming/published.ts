@@ -1,21 +1,18 @@
 import {
   type AnyEvent,
+  candleBody,
   type CandleData,
   CandlesClosedV1,
   CandlesRevisedV1,
   CandlesUpdatedV1,
   type DurableEvent,
-  exact,
   FeedChangedV1,
   type FeedChangedV1Data,
   formatInstant,
-  quotientText,
   type RecordedSeries,
   TradesRecordedV1,
 } from '../contracts/index.js';
 import { type Subject, UpdateGroup } from './update-group.js';
-
-const VWAP_DECIMALS = 8;
 
 /** Updates as an event gives them: JSON objects of one subject. */
 type Bodies = Readonly<{ subject: Omit<Subject, 'type'>; bodies: string[] }>;
@@ -135,30 +132,8 @@ function candlesOf(candles: readonly CandleData[]): Bodies[] {
 }
 
 function candleJson(candle: CandleData): string {
-  const { symbol, source, interval, openTimeUs, closeTimeUs, open, high, low, close, volume, quoteVolume, trades } =
-    candle;
-  const { takerBuyVolume, takerBuyQuoteVolume, closed, revision, incomplete } = candle;
-  const traded = exact(volume);
-  return JSON.stringify({
-    symbol,
-    source,
-    window: interval,
-    openTime: formatInstant(openTimeUs),
-    closeTime: formatInstant(closeTimeUs),
-    open,
-    high,
-    low,
-    close,
-    volume,
-    quoteVolume,
-    trades,
-    takerBuyVolume,
-    takerBuyQuoteVolume,
-    vwap: traded.units === 0n ? null : quotientText(exact(quoteVolume), traded, VWAP_DECIMALS),
-    closed,
-    revision,
-    incomplete,
-  });
+  const { symbol, source, interval: window } = candle;
+  return JSON.stringify({ symbol, source, window, ...candleBody(candle) });
 }
 
 function feedOf({ source, state, reason, atUs }: FeedChangedV1Data): Bodies {
