@@ -118,6 +118,40 @@ describe('a database that is away', () => {
   });
 });
 
+describe('a poison event', () => {
+  it('ends as a dead letter of each consumer, while everything behind it flows', async () => {
+    market = await ServedMarket.start(20);
+    app = await startApp(database.connection, { ...market.env, MODULES });
+    await eventually(async () => expect(await markets()).toBe(10), 20_000);
+    const recorded = await stored();
+    await database.dataSource.query(
+      `with poison as (insert into bus.event (name, data) values ('processing.trades-recorded.v1', '{"series":"poison"}') returning id, at)
+       insert into bus.delivery (consumer, event_id, event_at, attempts)
+       select c.name, p.id, p.at, 8 from poison p, bus.consumer c where c.event_name = 'processing.trades-recorded.v1'`,
+    );
+    await eventually(async () => expect(await stored()).toBeGreaterThan(recorded + 50), 20_000);
+    await eventually(async () => {
+      await database.dataSource.query(
+        'update bus.delivery set due_at = now() where error is not null and due_at > now()',
+      ); // skip the back-off
+      expect(
+        await database.dataSource.query(
+          `select source_id, stage, attempts, payload::json->'data'->>'series' as series from bus.dead_letter order by 1`,
+        ),
+      ).toEqual(
+        ['aggregation.merge-candles', 'ingestion.track-recorded'].map((source_id) => ({
+          source_id,
+          stage: 'process',
+          attempts: 10,
+          series: 'poison',
+        })),
+      );
+    }, 20_000);
+    market.stopClock();
+    await market.expectStored(database.dataSource, app);
+  });
+});
+
 describe('modules in two processes over one database', () => {
   it('give the same candles as in one', async () => {
     market = await ServedMarket.start(20);
