@@ -102,7 +102,7 @@ async function settled(market: Tape): Promise<void> {
     const behind = ends.filter((row) => row.last !== market.lastId(row.symbol as string, frozenAtUs));
     const [open] = await rows(
       db,
-      `select (select count(*) from bus.delivery)::int as deliveries, (select count(*) from ingestion.gap where state <> 'closed')::int as gaps,
+      `select (select count(*) from bus.delivery)::int as deliveries, (select count(*) from ingestion.gap where state in ('open', 'filling'))::int as gaps,
               (select count(*) from ingestion.coverage where accounted <> int8multirange(int8range(lower(accounted), upper(accounted))))::int as holes`,
     );
     await db.end();

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './platform/config/index.js';
 import type { Connection } from './platform/database/index.js';
-import { ProblemFilter, serveOpenApi, validationPipe } from './platform/http/index.js';
+import { answerFrameworkError, ProblemFilter, serveOpenApi, validationPipe } from './platform/http/index.js';
 import { correlationIdOf } from './platform/observability/index.js';
 import { VERSION } from './version.js';
 
@@ -20,6 +20,7 @@ export async function createApp(
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: correlationIdOf,
+    frameworkErrors: answerFrameworkError,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
   });

@@ -4,6 +4,10 @@ import { PinoInstrumentation } from '@opentelemetry/instrumentation-pino';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { wantsTracing } from './platform/config/tracing-environment.js';
 
+// The SDK would send metrics and logs to the same endpoint: Prometheus and stdout have them.
+process.env.OTEL_METRICS_EXPORTER ??= 'none';
+process.env.OTEL_LOGS_EXPORTER ??= 'none';
+
 /** Loaded before everything else (`node --import`), so that http and pg can be instrumented. */
 const sdk = wantsTracing(process.env)
   ? new NodeSDK({

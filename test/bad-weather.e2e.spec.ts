@@ -56,7 +56,9 @@ describe('a venue that misbehaves', () => {
     market.stopClock();
     await market.expectStored(database.dataSource, app);
     await eventually(async () =>
-      expect(await one(`select count(*)::int as n from ingestion.gap where state <> 'closed'`)).toEqual({ n: 0 }),
+      expect(await one(`select count(*)::int as n from ingestion.gap where state in ('open', 'filling')`)).toEqual({
+        n: 0,
+      }),
     );
     const letters = (await database.dataSource.query(
       'select stage, code, count(*)::int as n from bus.dead_letter group by 1, 2 order by 1',
@@ -65,6 +67,24 @@ describe('a venue that misbehaves', () => {
       { stage: 'decode', code: 'decode.not-json' },
       { stage: 'validate', code: 'validate.price' },
     ]);
+  });
+});
+
+describe('a hole that nobody can fill', () => {
+  it('stays in sight, as a gap and on the candles, and holds up nothing', async () => {
+    market = await ServedMarket.start(50, { faults: { gap: { often: { count: 2, over: 1000 }, trades: 20 } } });
+    app = await startApp(database.connection, { ...market.env, MODULES, BACKFILL_MAX_TRADES: '0' });
+    await eventually(() => expect(market!.struck).toMatchObject({ gap: 2 }), 25_000);
+    const holes = `from ingestion.gap where state = 'unfillable' and from_trade_id > 0`;
+    await eventually(
+      async () => expect(await one(`select sum(missing)::int as n ${holes}`)).toEqual({ n: 40 }),
+      20_000,
+    );
+    const { symbol } = await one<{ symbol: string }>(`select symbol ${holes}`);
+    expect((await app.get(`/api/v1/ohlcv/${symbol}?window=1d`)).body.candles[0].incomplete).toBe(true);
+    expect((await app.get('/api/v1/feeds')).body.items[0].openGaps).toBe(0);
+    const recorded = await stored();
+    await eventually(async () => expect(await stored()).toBeGreaterThan(recorded + 50));
   });
 });
 

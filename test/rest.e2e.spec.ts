@@ -31,6 +31,10 @@ const problems: [path: string, status: number, code: string, field?: string][] =
   ['/api/v1/ohlcv/BTCUSDT?cursor=e30', 400, 'request.bad-parameter', 'cursor'],
   ['/api/v1/24h-change/NOPE', 404, 'market.unknown-symbol'],
   ['/api/v1/feeds/nyse', 404, 'market.unknown-source'],
+  ['/api/v1/feeds?limit=1', 400, 'request.bad-parameter', 'limit'],
+  ['/api/v1/symbols?x=1', 400, 'request.bad-parameter', 'x'],
+  ['/api/v1/price/%E0%A4%A', 400, 'http.bad-request'],
+  [`/api/v1/price/${'A'.repeat(300)}`, 414, 'http.uri-too-long'],
   ['/api/v1/nothing', 404, 'http.not-found'],
   ['/stream?types=gossip', 400, 'request.bad-parameter', 'types'],
 ];
@@ -42,6 +46,7 @@ describe('the REST API', () => {
     expect([response.status, body.code]).toEqual([status, code]);
     expect(response.headers.get('content-type')).toContain('application/problem+json');
     expect(body.detail.length).toBeGreaterThan(5);
+    expect(body.detail).not.toMatch(/(must be .*) and \1/);
     if (field) expect(body.errors?.map((error) => error.field)).toEqual([field]);
   });
 

@@ -11,7 +11,7 @@ export class OhlcvQuery extends RangeQuery {
   @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
   window: IntervalName = '1m';
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 500 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 500 })
   @Type(() => Number)
   @IsInt()
   @Min(1)
@@ -34,14 +34,14 @@ export class CandleBody {
   @ApiProperty({ ...DECIMAL, example: '65083.67' }) close!: string;
   @ApiProperty({ ...DECIMAL, example: '12.84' }) volume!: string;
   @ApiProperty({ ...DECIMAL, example: '835674.3228' }) quoteVolume!: string;
-  @ApiProperty({ example: 153 }) trades!: number;
+  @ApiProperty({ type: 'integer', example: 153 }) trades!: number;
   @ApiProperty({ ...DECIMAL, example: '7.1' }) takerBuyVolume!: string;
   @ApiProperty({ ...DECIMAL, example: '462094.057' }) takerBuyQuoteVolume!: string;
   /** quoteVolume / volume, rounded half up to 8 decimals; null without volume. */
   @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.66999999' }) vwap!: string | null;
   @ApiProperty() closed!: boolean;
   /** How often it changed after it was closed. */
-  @ApiProperty({ example: 0 }) revision!: number;
+  @ApiProperty({ type: 'integer', example: 0 }) revision!: number;
   /** A hole in the trades touches it. */
   @ApiProperty() incomplete!: boolean;
   /** Only on candles that `fill` made. */
@@ -72,7 +72,7 @@ export class DayChangeBody {
   @ApiProperty({ ...DECIMAL, example: '16202.2' }) previousVolume!: string;
   /** Null when the previous period had no volume. */
   @ApiProperty({ type: Number, nullable: true, example: 12.4 }) volumeChangePercent!: number | null;
-  @ApiProperty({ example: 81234 }) trades!: number;
+  @ApiProperty({ type: 'integer', example: 81234 }) trades!: number;
   @ApiProperty({ format: 'date-time', example: '2026-08-08T21:06:00Z' }) from!: string;
   /** End of the minute of the last trade: event time, not the clock of the server. */
   @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;

@@ -15,20 +15,35 @@ const REORDERED_START = 10_000;
 export class CoverageStore {
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
 
-  /** Accounts for ids that are recorded, rejected, or known never to come. Union: order and repeats do not matter. */
-  async account(tx: EntityManager, series: readonly (SeriesKey & { runs: readonly IdRun[] })[]): Promise<void> {
-    await tx.query(
+  /**
+   * Accounts for ids that are recorded, rejected, or known never to come. Union: order and repeats do not matter.
+   * Returns the series that were new, with their first id.
+   */
+  async account(
+    tx: EntityManager,
+    series: readonly (SeriesKey & { runs: readonly IdRun[] })[],
+  ): Promise<(SeriesKey & { firstId: bigint })[]> {
+    const rows = (await tx.query(
       `insert into ingestion.coverage as c (source, venue_symbol, symbol, accounted)
        select * from unnest($1::text[], $2::text[], $3::text[], $4::int8multirange[])
        on conflict (source, venue_symbol) do update set
-         accounted = c.accounted + (excluded.accounted * int8multirange(int8range(lower(c.accounted) - ${REORDERED_START}, null)))`,
+         accounted = c.accounted + (excluded.accounted * int8multirange(int8range(lower(c.accounted) - ${REORDERED_START}, null)))
+       returning c.source, c.venue_symbol, c.symbol, lower(c.accounted) as first_id, c.xmax = 0 as is_new`,
       [
         series.map((one) => one.source),
         series.map((one) => one.venueSymbol),
         series.map((one) => one.symbol),
         series.map((one) => multirangeText(one.runs)),
       ],
-    );
+    )) as { source: string; venue_symbol: string; symbol: string; first_id: string; is_new: boolean }[];
+    return rows
+      .filter((row) => row.is_new)
+      .map((row) => ({
+        source: row.source,
+        venueSymbol: row.venue_symbol,
+        symbol: row.symbol,
+        firstId: BigInt(row.first_id),
+      }));
   }
 
   /** Accounts for rejected ids among those seen so far; an id far ahead, as garbage has, must not tear a hole. */
@@ -87,8 +102,12 @@ export class CoverageStore {
 
   /** The venue cannot give these trades: the gap stays in sight, but nobody looks for its ids any more. */
   async giveUpGap(tx: EntityManager, gap: Gap, reason: string): Promise<void> {
-    await tx.query(`update ingestion.gap set state = 'unfillable', reason = $2 where id = $1`, [gap.id, reason]);
+    await this.markUnfillable(tx, gap, reason);
     await this.account(tx, [{ ...gap, runs: [gap] }]);
+  }
+
+  async markUnfillable(tx: EntityManager, gap: Gap, reason: string): Promise<void> {
+    await tx.query(`update ingestion.gap set state = 'unfillable', reason = $2 where id = $1`, [gap.id, reason]);
   }
 
   async openGaps(source: string): Promise<Gap[]> {

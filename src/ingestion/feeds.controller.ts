@@ -1,8 +1,8 @@
-import { Controller, Get, Param } from '@nestjs/common';
+import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../contracts/index.js';
 import { AppError } from '../platform/errors/index.js';
-import { API, ApiProblems } from '../platform/http/index.js';
+import { API, ApiProblems, NoQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import type { Feed } from './feed.service.js';
 import { FeedBody, FeedsBody } from './feeds.dto.js';
@@ -17,15 +17,16 @@ export class FeedsController {
   @Get()
   @ApiOperation({ summary: 'Every running feed: state, since, ages, gaps, last error' })
   @ApiOkResponse({ type: FeedsBody })
-  list(): FeedsBody {
+  @ApiProblems('request.bad-parameter')
+  list(@Query() _query: NoQuery): FeedsBody {
     return { items: this.feeds.running.map(bodyOf), nextCursor: null };
   }
 
   @Get(':source')
   @ApiOperation({ summary: 'One feed' })
   @ApiOkResponse({ type: FeedBody })
-  @ApiProblems('market.unknown-source')
-  one(@Param('source') source: string): FeedBody {
+  @ApiProblems('request.bad-parameter', 'market.unknown-source')
+  one(@Param('source') source: string, @Query() _query: NoQuery): FeedBody {
     const found = this.feeds.running.find(({ feed }) => feed.connector.id === source);
     if (!found)
       throw new AppError(

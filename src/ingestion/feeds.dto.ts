@@ -5,10 +5,10 @@ const INSTANT = { type: String, format: 'date-time', nullable: true, example: '2
 export class FeedSymbolBody {
   @ApiProperty({ example: 'BTCUSDT' }) venueSymbol!: string;
   /** Trades received since the process started. */
-  @ApiProperty({ example: 8123 }) trades!: number;
+  @ApiProperty({ type: 'integer', example: 8123 }) trades!: number;
   @ApiProperty(INSTANT) lastTradedAt!: string | null;
   /** Since the last trade was received; null before the first. */
-  @ApiProperty({ type: Number, nullable: true, example: 120 }) lastTradeAgeMs!: number | null;
+  @ApiProperty({ type: 'integer', nullable: true, example: 120 }) lastTradeAgeMs!: number | null;
 }
 
 export class FeedBody {
@@ -22,10 +22,10 @@ export class FeedBody {
   @ApiProperty({ example: 'the venue accepted the connection' }) reason!: string;
   @ApiProperty({ type: String, nullable: true, example: null }) lastError!: string | null;
   @ApiProperty(INSTANT) lastFrameAt!: string | null;
-  @ApiProperty({ example: 81234 }) frames!: number;
-  @ApiProperty({ example: 0 }) reconnects!: number;
+  @ApiProperty({ type: 'integer', example: 81234 }) frames!: number;
+  @ApiProperty({ type: 'integer', example: 0 }) reconnects!: number;
   /** Holes being filled now. */
-  @ApiProperty({ example: 0 }) openGaps!: number;
+  @ApiProperty({ type: 'integer', example: 0 }) openGaps!: number;
   @ApiProperty({ type: [FeedSymbolBody] }) symbols!: FeedSymbolBody[];
 }
 

@@ -84,6 +84,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
 
   private run(id: FeedId, { wsUrl, restUrl, venueSymbols }: Target): void {
     const connector = CONNECTORS[id];
+    const frontier = new Map<string, { symbol: string; lastId: bigint }>();
     const publish = (trades: readonly Trade[]): void => {
       this.published.inc({ source: id }, trades.length);
       this.bus.emit(TradesReceivedV1, { trades });
@@ -96,6 +97,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
           new VenueHistory(connector.history, restUrl),
           this.settings.BACKFILL_MAX_TRADES,
           publish,
+          frontier,
         )
       : undefined;
     for (let at = 0; at < venueSymbols.length; at += connector.symbolsPerConnection) {
@@ -103,6 +105,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       const feed = new Feed(connector, wsUrl, symbols, {
         trades: (trades) => {
           this.frames.inc({ source: id, outcome: 'trade' }, trades.length);
+          if (connector.contiguousIds) advance(frontier, trades);
           publish(trades);
         },
         connected: () => void gaps?.catchUp(symbols),
@@ -160,5 +163,16 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       openGaps: gaps?.open.length ?? 0,
     }));
     return { up, details: { feeds: details } };
+  }
+}
+
+/** Notes how far each symbol has come; what is visibly no trade does not count. */
+function advance(frontier: Map<string, { symbol: string; lastId: bigint }>, trades: readonly Trade[]): void {
+  for (const { venueSymbol, symbol, tradeId, price } of trades) {
+    if (price.startsWith('-')) continue;
+    const id = BigInt(tradeId);
+    const known = frontier.get(venueSymbol);
+    if (!known) frontier.set(venueSymbol, { symbol, lastId: id });
+    else if (id > known.lastId) known.lastId = id;
   }
 }

@@ -3,6 +3,7 @@ import { GapClosedV1, GapOpenedV1, type Trade } from '../contracts/index.js';
 import type { Bus } from '../platform/bus/index.js';
 import { isTransientDatabaseError } from '../platform/errors/index.js';
 import { joinHoles } from './coverage.js';
+import { type Frontier, type Tail, Tails } from './tails.js';
 import { type CoverageStore, type Gap, gapData, type Hole } from './coverage.store.js';
 import type { VenueHistory } from './venue-history.service.js';
 
@@ -26,6 +27,7 @@ export class GapFiller {
   private readonly filling = new Map<string, Filling>();
   /** Highest hole of each symbol at the look before: what was there then is no mere reordering. */
   private seenUpTo = new Map<string, bigint>();
+  private readonly tails = new Tails();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private loaded = false;
@@ -40,6 +42,8 @@ export class GapFiller {
     private readonly history: VenueHistory,
     private readonly maxTrades: number,
     private readonly deliver: (trades: readonly Trade[]) => void,
+    /** The highest id received of each venue symbol, and its canonical symbol. */
+    private readonly frontier: Frontier,
   ) {
     this.logger = new Logger(`Gaps ${source}`);
   }
@@ -89,14 +93,15 @@ export class GapFiller {
         for (const gap of await this.coverage.openGaps(this.source)) this.track(gap);
         this.loaded = true;
       }
-      const holes = await this.coverage.holes(this.source);
-      await this.closeFilled(holes);
+      const [holes, nextIds] = [await this.coverage.holes(this.source), await this.coverage.nextIds(this.source)];
+      await this.closeFilled(holes, nextIds);
       await this.openNew(holes);
+      for (const tail of this.tails.stuck(nextIds, this.frontier, Date.now())) await this.openTail(tail);
       this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
       const due = [...this.filling.values()].find(
         (one) => one.notBeforeMs <= Date.now() && !this.catchingUp.has(one.gap.venueSymbol),
       );
-      if (due) await this.fill(due, holes);
+      if (due) await this.fill(due, holes, nextIds);
     } catch (error) {
       if (!isTransientDatabaseError(error))
         this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
@@ -110,6 +115,12 @@ export class GapFiller {
     for (const [, ofSymbol] of Map.groupBy(ripe, (hole) => hole.venueSymbol)) {
       for (const joined of joinHoles(ofSymbol, JOIN_WITHIN)) await this.openGap({ ...ofSymbol[0]!, ...joined });
     }
+  }
+
+  /** What arrived and was dropped, with no later trade to show the hole. */
+  private async openTail({ venueSymbol, from, to }: Tail): Promise<void> {
+    const hole = { source: this.source, venueSymbol, symbol: this.frontier.get(venueSymbol)!.symbol, from, to };
+    if (!this.isTracked(hole)) await this.openGap({ ...hole, missing: to - from + 1n });
   }
 
   /** A hole larger than one healing may be is healed at its newer end; the older part is told as unfillable. */
@@ -138,9 +149,9 @@ export class GapFiller {
     this.track(opened);
   }
 
-  private async closeFilled(holes: readonly Hole[]): Promise<void> {
+  private async closeFilled(holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): Promise<void> {
     for (const { gap } of this.filling.values()) {
-      if (holes.some((hole) => touches(hole, gap))) continue;
+      if (firstMissing(gap, holes, nextIds) !== undefined) continue;
       await this.bus.transaction(async (tx) => {
         await this.coverage.closeGap(tx, gap);
         await this.bus.append(tx, GapClosedV1, gapData(gap));
@@ -150,19 +161,14 @@ export class GapFiller {
     }
   }
 
-  private async fill(filling: Filling, holes: readonly Hole[]): Promise<void> {
+  private async fill(filling: Filling, holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): Promise<void> {
     const { gap } = filling;
-    const first = holes.find((hole) => touches(hole, gap));
-    if (!first) return;
+    const first = firstMissing(gap, holes, nextIds);
+    if (first === undefined) return;
     if (filling.fetches >= FETCHES_BEFORE_GIVING_UP)
       return this.giveUp(filling, 'the venue answered past these ids without them');
     try {
-      const answeredPast = await this.fetch(
-        gap.venueSymbol,
-        first.from < gap.from ? gap.from : first.from,
-        gap.to,
-        PAGES_AHEAD,
-      );
+      const answeredPast = await this.fetch(gap.venueSymbol, first, gap.to, PAGES_AHEAD);
       if (answeredPast) filling.fetches++;
       filling.failures = 0;
       // the trades are on their way through processing: the next looks tell whether they all came
@@ -210,5 +216,11 @@ export class GapFiller {
   }
 }
 
-const touches = (hole: Hole, gap: Gap): boolean =>
-  hole.venueSymbol === gap.venueSymbol && hole.from <= gap.to && hole.to >= gap.from;
+/** The first id of a gap that is not accounted for; ids from the next one of its series on are not either. */
+function firstMissing(gap: Gap, holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): bigint | undefined {
+  const hole = holes.find((one) => one.venueSymbol === gap.venueSymbol && one.from <= gap.to && one.to >= gap.from);
+  if (hole) return hole.from < gap.from ? gap.from : hole.from;
+  const nextId = nextIds.get(gap.venueSymbol);
+  if (nextId === undefined || nextId > gap.to) return undefined;
+  return nextId < gap.from ? gap.from : nextId;
+}

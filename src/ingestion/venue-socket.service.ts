@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { nowUs } from '../platform/observability/index.js';
+import { nowUs, outsideOfTraces } from '../platform/observability/index.js';
 import { Silence } from './silence.js';
 
 const HANDSHAKE_MS = 10_000;
@@ -30,11 +30,10 @@ export class VenueSocket {
     sendEveryMs: number,
     private readonly listener: SocketListener,
   ) {
-    this.socket = new WebSocket(url, {
-      handshakeTimeout: HANDSHAKE_MS,
-      perMessageDeflate: false,
-      maxPayload: MAX_FRAME_BYTES,
-    });
+    this.socket = outsideOfTraces(
+      () =>
+        new WebSocket(url, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES }),
+    );
     this.socket.on('open', () => {
       this.openedMs = Date.now();
       this.silence = new Silence(this.openedMs);

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
 import { AppError, badParameter } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../platform/http/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery, SourceQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import { LastPrices } from './last-prices.service.js';
 import { PriceBody, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
@@ -25,8 +25,8 @@ export class MarketController {
   @Get('symbols')
   @ApiOperation({ summary: 'Every series that recorded a trade, with its last price' })
   @ApiOkResponse({ type: SymbolsBody })
-  @ApiProblems('database.unavailable')
-  async symbols(): Promise<SymbolsBody> {
+  @ApiProblems('request.bad-parameter', 'database.unavailable')
+  async symbols(@Query() _query: NoQuery): Promise<SymbolsBody> {
     const all = await this.series.all();
     const items = await Promise.all(
       all.map(async (one) => {

@@ -6,7 +6,7 @@ import { RangeQuery } from '../platform/http/index.js';
 const DECIMAL = { type: String, format: 'decimal' } as const;
 
 export class TradesQuery extends RangeQuery {
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
   @Type(() => Number)
   @IsInt()
   @Min(1)

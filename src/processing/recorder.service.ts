@@ -11,7 +11,7 @@ import {
   TradesRejectedV1,
 } from '../contracts/index.js';
 import { Bus, type DeadLetter, DeadLetters, HearsQueued } from '../platform/bus/index.js';
-import { errorCode, isTransientDatabaseError, UNIQUE_VIOLATION } from '../platform/errors/index.js';
+import { errorCode, isDataError, UNIQUE_VIOLATION } from '../platform/errors/index.js';
 import { HealthParts, type HealthReport, inSpan, nowUs } from '../platform/observability/index.js';
 import { safeId, SeriesStore } from './series.store.js';
 import { appendTrade, emptyColumns, RecordedBatch } from './trade-batch.js';
@@ -73,25 +73,28 @@ export class Recorder implements OnModuleDestroy {
 
   private async record(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater = true): Promise<void> {
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
+      let series: RecordedSeries[];
       try {
-        const series = await this.recordOnce(valid, rejected, trustHighWater);
-        this.waiting = undefined;
-        this.observe(valid, series);
-        return;
+        series = await this.recordOnce(valid, rejected, trustHighWater);
       } catch (error) {
-        if (trustHighWater && errorCode(error) === UNIQUE_VIOLATION) {
-          trustHighWater = false;
-        } else if (isTransientDatabaseError(error)) {
-          if (this.stopping) throw error;
-          const reason = (error as Error).message;
-          this.waiting = { sinceMs: this.waiting?.sinceMs ?? Date.now(), reason };
-          this.logger.warn(`Recording waits ${waitMs} ms for the database: ${reason}`);
-          await new Promise((resolve) => setTimeout(resolve, waitMs));
-        } else {
-          return this.isolate(valid, rejected, error);
-        }
+        if (trustHighWater && errorCode(error) === UNIQUE_VIOLATION) trustHighWater = false;
+        else if (isDataError(error)) return this.isolate(valid, rejected, error);
+        else await this.waitOut(error, waitMs);
+        continue;
       }
+      this.waiting = undefined;
+      this.observe(valid, series);
+      return;
     }
+  }
+
+  /** Whatever is not the fault of a trade is waited for, in sight: no trade may be rejected for it. */
+  private async waitOut(error: unknown, waitMs: number): Promise<void> {
+    if (this.stopping) throw error;
+    const reason = (error as Error).message;
+    this.waiting = { sinceMs: this.waiting?.sinceMs ?? Date.now(), reason };
+    this.logger.warn(`Recording waits ${waitMs} ms: ${reason}`);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 
   /** One trade the database refuses must not hold up the others: halve until it stands alone, then reject it. */

@@ -1,9 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 
 /** Runs work in one transaction and what hangs on its commit after it. */
 @Injectable()
 export class Transactions {
+  private readonly logger = new Logger('Transactions');
   private readonly onCommit = new WeakMap<EntityManager, (() => void)[]>();
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
@@ -14,7 +15,7 @@ export class Transactions {
       this.onCommit.set(tx, afterwards);
       return work(tx);
     });
-    for (const act of afterwards) act();
+    for (const act of afterwards) this.attempt(act);
     return result;
   }
 
@@ -23,5 +24,14 @@ export class Transactions {
     const acts = this.onCommit.get(tx);
     if (!acts) throw new Error('This EntityManager is not in a transaction of the bus: use bus.transaction()');
     acts.push(act);
+  }
+
+  /** The transaction has committed: nothing that fails now may make it look as if it had not. */
+  private attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.logger.error(`After a commit: ${(error as Error).message}`, (error as Error).stack);
+    }
   }
 }

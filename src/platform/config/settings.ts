@@ -96,6 +96,7 @@ export class Settings {
     'info';
 }
 
+const DURATIONS = new Set(['EVENTS_RETENTION']);
 /** Settings whose values are never printed. */
 const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN']);
 
@@ -117,6 +118,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   }
   const settings = plainToInstance(Settings, given, { exposeDefaultValues: true });
   faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
+  faults.push(...moduleFaults(settings.MODULES));
   if (settings.DATABASE_URL && settings.PSQL_ADDR)
     faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
   if (faults.length > 0) throw new SettingsError(faults);
@@ -128,8 +130,26 @@ export function describeSettings(settings: Settings): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, SECRET.has(name) && value !== '' ? '(set)' : String(value)]),
+      .map(([name, value]) => [
+        name,
+        SECRET.has(name) && value !== '' ? '(set)' : DURATIONS.has(name) ? `${value / 1000}s` : String(value),
+      ]),
   );
+}
+
+/** What one module hears of another in memory only, both must be in one process for. */
+function moduleFaults(modules: unknown): string[] {
+  if (!Array.isArray(modules)) return [];
+  const lacks = (module: ModuleName, needed: ModuleName): boolean =>
+    modules.includes(module) && !modules.includes(needed);
+  return [
+    ...(lacks('ingestion', 'processing')
+      ? ['MODULES: ingestion hands its trades to processing in memory: run both here']
+      : []),
+    ...(lacks('streaming', 'processing')
+      ? ['MODULES: streaming hears only what this process records: run processing here too']
+      : []),
+  ];
 }
 
 function valueOf(name: string, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {
@@ -144,10 +164,9 @@ function valueOf(name: string, env: NodeJS.ProcessEnv, faults: string[]): string
   }
 }
 
-function faultOf(error: ValidationError, given: Record<string, unknown>): string {
-  const wanted = Object.values(error.constraints ?? {})
-    .map((text) => text.replace(`${error.property} `, '').replace(`each value in ${error.property} `, 'each value '))
-    .join(' and ');
-  const value = SECRET.has(error.property) ? 'the given value (not shown)' : JSON.stringify(given[error.property]);
-  return `${error.property}: ${value} ${wanted}`;
+function faultOf({ property, constraints = {} }: ValidationError, given: Record<string, unknown>): string {
+  const texts = constraints.isInt !== undefined ? [constraints.isInt] : Object.values(constraints);
+  const wanted = texts.map((text) => text.replace(new RegExp(`^(each value in )?${property} `), '$1')).join(' and ');
+  const value = SECRET.has(property) ? 'the given value (not shown)' : JSON.stringify(given[property]);
+  return `${property}: ${value} ${wanted}`;
 }

@@ -53,6 +53,12 @@ describe('settings', () => {
     expect(faultsOf({ PORT: '1', PORT_FILE: file })).toEqual(['PORT and PORT_FILE: give one of them, not both']);
   });
 
+  it('refuses a split of modules that would be silent', () => {
+    expect(faultsOf({ MODULES: 'ingestion,streaming' })).toHaveLength(2);
+    expect(faultsOf({ MODULES: 'ingestion,processing' })).toEqual([]);
+    expect(faultsOf({ MODULES: 'aggregation' })).toEqual([]);
+  });
+
   it('reads durations and lists', () => {
     const settings = readSettings({ EVENTS_RETENTION: '3h', BINANCE_SYMBOLS: ' BTCUSDT , ETHUSDT ' });
     expect(settings.EVENTS_RETENTION).toBe(10_800_000);

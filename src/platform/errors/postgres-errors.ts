@@ -31,3 +31,6 @@ export function isTransientDatabaseError(error: unknown): boolean {
 }
 
 export const UNIQUE_VIOLATION = '23505';
+
+/** True when PostgreSQL refused a value itself (data exception 22, integrity 23): the same data will never do. */
+export const isDataError = (error: unknown): boolean => /^2[23]...$/.test(errorCode(error) ?? '');

@@ -25,3 +25,6 @@ export class RangeQuery extends SourceQuery {
   @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
   cursor?: string;
 }
+
+/** A route without parameters says so, instead of ignoring what it is sent. */
+export class NoQuery {}

@@ -7,8 +7,8 @@ const CODE_OF_STATUS: Record<number, ErrorCode> = {
   400: 'http.bad-request',
   401: 'http.unauthorized',
   404: 'http.not-found',
-  405: 'http.method-not-allowed',
   413: 'http.payload-too-large',
+  414: 'http.uri-too-long',
   415: 'http.unsupported-media-type',
   503: 'database.unavailable',
 };
@@ -21,24 +21,33 @@ export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const error = this.translate(thrown);
+    const error = translate(thrown);
     if (error.status >= 500) this.logger.error({ err: thrown, code: error.code, url: request.url }, error.detail);
-    void reply
-      .status(error.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(problemOf(error, request.url.split('?')[0]!, request.id));
+    answer(error, request, reply);
   }
+}
 
-  private translate(thrown: unknown): AppError {
-    if (thrown instanceof AppError) return thrown;
-    if (isTransientDatabaseError(thrown))
-      return new AppError('database.unavailable', 'try again in a moment', { cause: thrown });
-    const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
-    const code = CODE_OF_STATUS[status] ?? (status < 500 ? 'http.bad-request' : 'http.internal');
-    const detail =
-      code === 'http.internal' ? 'the log has the reason under this correlation id' : (thrown as Error).message;
-    return new AppError(code, detail, { cause: thrown });
-  }
+/** Answers what the router itself refuses, before there is a route: a malformed URL, a parameter that is too long. */
+export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  answer(translate(error), request, reply);
+}
+
+function answer(error: AppError, request: FastifyRequest, reply: FastifyReply): void {
+  void reply
+    .status(error.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(problemOf(error, request.url.split('?')[0]!, request.id));
+}
+
+function translate(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  if (isTransientDatabaseError(thrown))
+    return new AppError('database.unavailable', 'try again in a moment', { cause: thrown });
+  const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
+  const code = CODE_OF_STATUS[status] ?? (status < 500 ? 'http.bad-request' : 'http.internal');
+  const detail =
+    code === 'http.internal' ? 'the log has the reason under this correlation id' : (thrown as Error).message;
+  return new AppError(code, detail, { cause: thrown });
 }
 
 /** Fastify's own errors (malformed URL, body too large) carry a statusCode. */

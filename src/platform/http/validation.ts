@@ -8,19 +8,19 @@ export function validationPipe(): ValidationPipe {
     whitelist: true,
     forbidNonWhitelisted: true,
     exceptionFactory: (faults: ValidationError[]) => {
-      const errors = faults.map((fault) => ({
-        field: fault.property,
-        message: Object.values(fault.constraints ?? { nested: 'is malformed' })
-          .map((text) =>
-            text
-              .replace(`property ${fault.property} should not exist`, 'is not a parameter of this route')
-              .replace(`${fault.property} `, ''),
-          )
-          .join(' and '),
-      }));
+      const errors = faults.map((fault) => ({ field: fault.property, message: expectationOf(fault) }));
       return new AppError('request.bad-parameter', errors.map((one) => `${one.field} ${one.message}`).join('; '), {
         errors,
       });
     },
   });
+}
+
+/** What would be right, in words. A value of the wrong type is told that, and not every bound it misses as well. */
+export function expectationOf({ property, constraints = { nested: 'is malformed' } }: ValidationError): string {
+  if (constraints.whitelistValidation !== undefined) return 'is not a parameter of this route';
+  const texts = constraints.isInt !== undefined ? [constraints.isInt] : Object.values(constraints);
+  return [
+    ...new Set(texts.map((text) => (text.startsWith(`${property} `) ? text.slice(property.length + 1) : text))),
+  ].join(' and ');
 }

@@ -1,4 +1,4 @@
-import { context, propagation, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, propagation, ROOT_CONTEXT, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('tapeline');
 
@@ -8,6 +8,9 @@ export function currentTrace(): string | undefined {
   propagation.inject(context.active(), carrier);
   return carrier.traceparent;
 }
+
+/** Runs `work` outside of any span: what a long-lived connection hears later is not part of what opened it. */
+export const outsideOfTraces = <T>(work: () => T): T => context.with(ROOT_CONTEXT, work);
 
 /** Runs `work` in a span that continues `parent` (a traceparent) or, without one, the active span. */
 export function inSpan<T>(
