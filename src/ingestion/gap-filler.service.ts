@@ -11,12 +11,15 @@ const LOOK_EVERY_MS = 500;
 /** Holes closer than a page of history are one gap: one request heals them. */
 const JOIN_WITHIN = 1000n;
 /** A venue that answered past an id this often without giving it will not give it. */
-const FETCHES_BEFORE_GIVING_UP = 3;
+const ANSWERS_BEFORE_GIVING_UP = 3;
 const RETRY_CAP_MS = 60_000;
 /** Fetched trades go the way of live ones; this many may be on that way before the next page is asked for. */
 const PAGES_AHEAD = 20;
 
-type Filling = { gap: Gap; fetches: number; failures: number; notBeforeMs: number };
+/** Whether the venue answered past the end of what was asked for, and the first id it gave. */
+type Answer = Readonly<{ isPast: boolean; firstId: bigint | undefined }>;
+
+type Filling = { gap: Gap; emptyAnswers: number; failures: number; notBeforeMs: number };
 
 /**
  * The owner of contiguity for one source: finds holes in the recorded ids, keeps them as gaps, and fills them by id.
@@ -165,14 +168,15 @@ export class GapFiller {
     const { gap } = filling;
     const first = firstMissing(gap, holes, nextIds);
     if (first === undefined) return;
-    if (filling.fetches >= FETCHES_BEFORE_GIVING_UP)
+    if (filling.emptyAnswers >= ANSWERS_BEFORE_GIVING_UP)
       return this.giveUp(filling, 'the venue answered past these ids without them');
     try {
-      const answeredPast = await this.fetch(gap.venueSymbol, first, gap.to, PAGES_AHEAD);
-      if (answeredPast) filling.fetches++;
+      const answer = await this.fetch(gap.venueSymbol, first, gap.to, PAGES_AHEAD);
+      // what the venue gave and is not recorded yet is on its way, or was dropped by a full queue: only what it
+      // answers past without giving counts against it
+      if (answer.isPast && answer.firstId !== first) filling.emptyAnswers++;
       filling.failures = 0;
-      // the trades are on their way through processing: the next looks tell whether they all came
-      filling.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answeredPast ? 3 * filling.fetches : 2);
+      filling.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answer.isPast ? 3 : 2);
     } catch (error) {
       filling.failures++;
       filling.notBeforeMs = Date.now() + Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** filling.failures);
@@ -180,18 +184,22 @@ export class GapFiller {
     }
   }
 
-  /** Fetches from `fromId` to `toId`, or to the present, at most so many pages; true when the venue answered past it. */
-  private async fetch(venueSymbol: string, fromId: bigint, toId: bigint | undefined, pages: number): Promise<boolean> {
+  /** Fetches from `fromId` to `toId`, or to the present, at most so many pages, and hands over what came. */
+  private async fetch(venueSymbol: string, fromId: bigint, toId: bigint | undefined, pages: number): Promise<Answer> {
+    let firstId: bigint | undefined;
     for (let page = 0; page < pages && !this.stopped; page++) {
       const trades = await this.history.page(venueSymbol, fromId);
       const wanted = toId === undefined ? trades : trades.filter(({ tradeId }) => BigInt(tradeId) <= toId);
       if (wanted.length > 0) this.deliver(wanted);
       const last = trades.at(-1);
-      if (!last) return false; // not given out yet
-      if (toId === undefined ? trades.length < this.history.pageTrades : BigInt(last.tradeId) >= toId) return true;
-      fromId = BigInt(last.tradeId) + 1n;
+      if (!last) break; // not given out yet
+      firstId ??= BigInt(trades[0]!.tradeId);
+      const lastId = BigInt(last.tradeId);
+      if (toId === undefined ? trades.length < this.history.pageTrades : lastId >= toId)
+        return { isPast: true, firstId };
+      fromId = lastId + 1n;
     }
-    return false;
+    return { isPast: false, firstId };
   }
 
   private async giveUp(filling: Filling, reason: string): Promise<void> {
@@ -207,7 +215,7 @@ export class GapFiller {
   }
 
   private track(gap: Gap): void {
-    this.filling.set(gap.id, { gap, fetches: 0, failures: 0, notBeforeMs: 0 });
+    this.filling.set(gap.id, { gap, emptyAnswers: 0, failures: 0, notBeforeMs: 0 });
   }
 
   private fault(message: string): void {
