@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { candleBody, formatInstant, INTERVALS } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
-import { AppError, badParameter } from '../platform/errors/index.js';
+import { badParameter, unknownSymbol } from '../platform/errors/index.js';
 import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import { windowStart } from './candle.js';
@@ -126,10 +126,3 @@ const bodyOf = (candle: FilledCandle): CandleBody => ({
   ...candleBody(candle),
   ...(candle.filled ? { filled: true as const } : {}),
 });
-
-function unknownSymbol(symbol: string, source: string | undefined): AppError {
-  return new AppError(
-    'market.unknown-symbol',
-    `${symbol.slice(0, 60)} has no candles${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`,
-  );
-}

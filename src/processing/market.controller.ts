@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
-import { AppError, badParameter } from '../platform/errors/index.js';
+import { badParameter, unknownSymbol } from '../platform/errors/index.js';
 import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery, SourceQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import { LastPrices } from './last-prices.service.js';
@@ -113,11 +113,4 @@ function positionOf(cursor: string): { tradedAtUs: number; tradeId: string } {
   if (typeof tradedAtUs !== 'number' || !/^\d{1,19}$/.test(String(tradeId)))
     throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
   return { tradedAtUs, tradeId: String(tradeId) };
-}
-
-function unknownSymbol(symbol: string, source: string | undefined): AppError {
-  return new AppError(
-    'market.unknown-symbol',
-    `${symbol.slice(0, 60)} has no trades${source === undefined ? '' : ` from ${source}`}; GET /${API}/symbols lists what there is`,
-  );
 }

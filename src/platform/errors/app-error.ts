@@ -24,5 +24,14 @@ export function badParameter(field: string, expected: string): AppError {
   return new AppError('request.bad-parameter', `${field} ${expected}`, { errors: [{ field, message: expected }] });
 }
 
+/** Nothing of this symbol was ever recorded, from this source where one was named. */
+export function unknownSymbol(symbol: string, source: string | undefined): AppError {
+  const from = source === undefined ? '' : ` from ${source}`;
+  return new AppError(
+    'market.unknown-symbol',
+    `nothing of ${symbol.slice(0, 60)} was recorded${from}; GET /api/v1/symbols lists what was`,
+  );
+}
+
 /** Thrown by a handler when trying again cannot help: the delivery becomes a dead letter at once. */
 export class PermanentError extends AppError {}
