@@ -1,15 +1,17 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
-import { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { startReplay } from './ingestion/simulator/replay.server.js';
 import { startSimulator } from './ingestion/simulator/simulator.server.js';
-import { describeSettings, readSettings } from './platform/config/index.js';
+import { describeSettings, readSettings, type Settings } from './platform/config/index.js';
 import {
   appliedMigrations,
+  type Connection,
   dataSourceOptions,
   migrate,
   migrateDown,
   runningPostgres,
+  servingConnections,
   startEmbeddedPostgres,
   wantsEmbedded,
 } from './platform/database/index.js';
@@ -17,7 +19,7 @@ import { VERSION } from './version.js';
 
 const USAGE = `Tapeline ${VERSION}: tools of the same image
 
-  migrate up|down|version     run what is missing, take the last one back, or list what is applied
+  migrate up|down|version     run what is missing, take the last one back (its tables with it), or list what is applied
   replay --file F [--file G]  serve a recorded session as a Binance server on loopback
          [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
   simulate [--port 9443] [--rate 1] [--seed 1]
@@ -35,6 +37,10 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
 };
 
 const [name = '', ...rest] = process.argv.slice(2);
+if (name === '--help' || name === '-h') {
+  console.log(USAGE);
+  process.exit(0);
+}
 try {
   const command = COMMANDS[name];
   if (!command) throw new UsageError(name === '' ? 'a command is missing' : `${name} is no command`);
@@ -47,15 +53,26 @@ try {
 }
 
 async function runMigrate([action, ...more]: string[]): Promise<void> {
-  if (more.length > 0 || !['up', 'down', 'version'].includes(action ?? ''))
+  const force = action === 'down' && more.length === 1 && more[0] === '--force';
+  if ((more.length > 0 && !force) || !['up', 'down', 'version'].includes(action ?? ''))
     throw new UsageError('migrate takes one of up, down, version');
   await withDatabase(async (dataSource) => {
     if (action === 'up')
       console.log((await migrate(dataSource)).map((one) => `up ${one}`).join('\n') || 'nothing to do');
+    if (action === 'down' && !force) await refuseWhileInUse(dataSource);
     if (action === 'down') console.log(`down ${(await migrateDown(dataSource)) ?? 'nothing: no migration is applied'}`);
     const applied = await appliedMigrations(dataSource);
     console.log(`version ${applied.at(-1) ?? 'none'} (${applied.length} applied)`);
   });
+}
+
+/** Taking a migration back drops its tables: not under a Tapeline that works on them. */
+async function refuseWhileInUse(dataSource: DataSource): Promise<void> {
+  const connections = await servingConnections(dataSource);
+  if (connections === 0) return;
+  throw new Error(
+    `A running Tapeline has ${connections} connections to this database. Stop it first, or say migrate down --force.`,
+  );
 }
 
 async function runReplay(args: string[]): Promise<void> {
@@ -136,18 +153,28 @@ async function withDatabase(work: (dataSource: DataSource) => Promise<void>): Pr
   const settings = readSettings(process.env);
   const running = wantsEmbedded(settings) ? runningPostgres(settings.DATA_DIR) : undefined;
   const beside =
-    running && (await new DataSource(dataSourceOptions(settings, running)).initialize().catch(() => undefined));
+    running &&
+    (await toolSource(settings, running)
+      .initialize()
+      .catch(() => undefined));
   const embedded =
     wantsEmbedded(settings) && !beside
       ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined })
       : undefined;
   try {
-    const dataSource = beside ?? (await new DataSource(dataSourceOptions(settings, embedded?.connection)).initialize());
+    const dataSource = beside ?? (await toolSource(settings, embedded?.connection).initialize());
     await work(dataSource);
     await dataSource.destroy();
   } finally {
     await embedded?.stop();
   }
+}
+
+function toolSource(settings: Settings, connection?: Connection): DataSource {
+  return new DataSource({
+    ...dataSourceOptions(settings, connection),
+    applicationName: 'tapeline-cli',
+  } as DataSourceOptions);
 }
 
 function tellHowToRead(wsUrl: string, restUrl: string): void {

@@ -4,6 +4,14 @@ import { PinoInstrumentation } from '@opentelemetry/instrumentation-pino';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { wantsTracing } from './platform/config/tracing-environment.js';
 
+// Loaded first, so the one place that can say it in a line instead of a stack trace.
+if (Number.parseInt(process.versions.node, 10) < 22) {
+  process.stderr.write(
+    `Tapeline needs Node.js 22.12 or newer, this is ${process.version}. npm start brings its own; directly: node_modules/.bin/node\n`,
+  );
+  process.exit(2);
+}
+
 // The SDK would send metrics and logs to the same endpoint: Prometheus and stdout have them.
 process.env.OTEL_METRICS_EXPORTER ??= 'none';
 process.env.OTEL_LOGS_EXPORTER ??= 'none';

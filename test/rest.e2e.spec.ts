@@ -37,6 +37,7 @@ const problems: [path: string, status: number, code: string, field?: string][] =
   [`/api/v1/price/${'A'.repeat(300)}`, 414, 'http.uri-too-long'],
   ['/api/v1/nothing', 404, 'http.not-found'],
   ['/stream?types=gossip', 400, 'request.bad-parameter', 'types'],
+  ['/stream?symbols=', 400, 'request.bad-parameter', 'symbols'],
 ];
 
 describe('the REST API', () => {
@@ -89,6 +90,17 @@ describe('the REST API', () => {
       } while (cursor);
       const ordered = start.startsWith('to') ? pages.toReversed() : pages;
       expect(ordered.flat().map((trade) => trade.tradeId)).toEqual(all.map((trade) => trade.tradeId));
+    }
+  });
+
+  it('answers an empty page for a time that has not come, and takes any RFC 3339 year', async () => {
+    const later = new Date(Date.now() + 30 * 86_400_000).toISOString();
+    for (const route of ['trades', 'ohlcv']) {
+      const { status, body } = await app.get(`/api/v1/${route}/BTCUSDT?from=${later}`);
+      expect([status, (body.items ?? body.candles) as unknown[]]).toEqual([200, []]);
+      expect(
+        (await app.get(`/api/v1/${route}/BTCUSDT?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&limit=1`)).status,
+      ).toBe(200);
     }
   });
 

@@ -3,8 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { candleBody, formatInstant, INTERVALS } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
 import { badParameter, unknownSymbol } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../platform/http/index.js';
-import { nowUs } from '../platform/observability/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery, YEAR_9999_US } from '../platform/http/index.js';
 import { windowStart } from './candle.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
 import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
@@ -27,8 +26,8 @@ export class CandlesController {
   async ohlcv(@Param('symbol') symbol: string, @Query() query: OhlcvQuery): Promise<OhlcvBody> {
     const key = await this.find(symbol, query.source);
     const direction = query.from === undefined ? 'backward' : 'forward';
-    let fromUs = query.from ?? 0;
-    let toUs = query.to ?? nowUs() + 86_400_000_000;
+    let fromUs = Math.max(0, query.from ?? 0);
+    let toUs = query.to ?? YEAR_9999_US;
     if (fromUs >= toUs) throw badParameter('from', 'must be before to');
     if (query.cursor !== undefined) {
       const [edgeUs] = decodeCursor(query.cursor, 1);

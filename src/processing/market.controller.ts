@@ -3,8 +3,15 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../contracts/index.js';
 import { preferredSource, Settings } from '../platform/config/index.js';
 import { badParameter, unknownSymbol } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery, SourceQuery } from '../platform/http/index.js';
-import { nowUs } from '../platform/observability/index.js';
+import {
+  API,
+  ApiProblems,
+  decodeCursor,
+  encodeCursor,
+  NoQuery,
+  SourceQuery,
+  YEAR_9999_US,
+} from '../platform/http/index.js';
 import { LastPrices } from './last-prices.service.js';
 import { PriceBody, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
 import { type Series, SeriesStore } from './series.store.js';
@@ -64,8 +71,8 @@ export class MarketController {
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async list(@Param('symbol') symbol: string, @Query() query: TradesQuery): Promise<TradesBody> {
     const series = await this.find(symbol, query.source);
-    const fromUs = query.from ?? 0;
-    const toUs = query.to ?? nowUs() + 86_400_000_000; // a venue's clock may run ahead
+    const fromUs = Math.max(0, query.from ?? 0);
+    const toUs = query.to ?? YEAR_9999_US; // a venue's clock may run ahead of ours
     if (fromUs >= toUs) throw badParameter('from', 'must be before to');
     const direction = query.from === undefined ? 'backward' : 'forward';
     const position = query.cursor === undefined ? undefined : positionOf(query.cursor);

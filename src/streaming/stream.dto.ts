@@ -4,13 +4,12 @@ import { ArrayMaxSize, IsIn, IsOptional, IsString, Matches, MaxLength } from 'cl
 import { MAX_SYMBOLS, SOURCE, SYMBOL } from './filter.js';
 import { STREAM_TYPES, type StreamType } from './published.js';
 
-/** `a,b` or repeated parameters to a list; an empty one counts as left out. */
+/** `a,b` or repeated parameters to a list. An empty one is refused: a client whose list ran empty does not want everything. */
 const CommaList = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => {
     if (value === undefined) return undefined;
     const items = [value].flat().flatMap((part) => String(part).split(','));
-    const named = [...new Set(items.map((item) => item.trim()))].filter((item) => item !== '');
-    return named.length === 0 ? undefined : named;
+    return [...new Set(items.map((item) => item.trim()))];
   });
 
 export class StreamQuery {

@@ -21,12 +21,16 @@ export function parseSubscription(frame: string): Subscription | string {
   if (typeof message !== 'object' || message === null || Array.isArray(message)) {
     return 'the message is not an object such as {"action":"subscribe","symbols":["BTCUSDT"],"types":["trade"]}';
   }
-  const { action, symbols, types } = message as Record<string, unknown>;
+  const { action, symbols, types, ...unknown } = message as Record<string, unknown>;
+  const [stranger] = Object.keys(unknown);
+  if (stranger !== undefined)
+    return `${stranger.slice(0, 40)} is not a key of this message: it takes action, symbols and types`;
   if (action !== 'subscribe' && action !== 'unsubscribe') return 'action must be subscribe or unsubscribe';
   const wantedTypes = strings(types);
   if (!wantedTypes?.every(isStreamType)) return `types must be a list out of ${STREAM_TYPES.join(', ')}`;
   const wantedSymbols = strings(symbols);
-  if (!wantedSymbols?.every((symbol) => SYMBOL.test(symbol))) return 'symbols must be a list such as ["BTCUSDT"]';
+  if (!wantedSymbols?.every((symbol) => SYMBOL.test(symbol)))
+    return 'symbols must be a list of canonical symbols such as ["BTCUSDT"]';
   if (wantedSymbols.length > MAX_SYMBOLS) return tooManySymbols(wantedSymbols.length);
   return {
     action,

@@ -119,6 +119,16 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const settings = plainToInstance(Settings, given, { exposeDefaultValues: true });
   faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
   faults.push(...moduleFaults(settings.MODULES));
+  if (settings.DATABASE_URL?.startsWith('postgres') && !namesHost(settings.DATABASE_URL))
+    faults.push(
+      'DATABASE_URL: the given value (not shown) must be a URL such as postgres://user:password@host:5432/database',
+    );
+  const defaults = new Settings();
+  const strays = (['PSQL_PORT', 'PSQL_USER', 'PSQL_PASS', 'PSQL_DB'] as const).filter(
+    (name) => given[name] !== undefined && String(given[name]) !== String(defaults[name]),
+  );
+  if (strays.length > 0 && !settings.PSQL_ADDR && !settings.DATABASE_URL)
+    faults.push(`${strays.join(', ')}: given without PSQL_ADDR, the host they are for`);
   if (settings.DATABASE_URL && settings.PSQL_ADDR)
     faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
   if (faults.length > 0) throw new SettingsError(faults);
@@ -136,6 +146,8 @@ export function describeSettings(settings: Settings): Record<string, string> {
       ]),
   );
 }
+
+const namesHost = (url: string): boolean => URL.canParse(url) && new URL(url).hostname !== '';
 
 /** What one module hears of another in memory only, both must be in one process for. */
 function moduleFaults(modules: unknown): string[] {

@@ -53,6 +53,16 @@ describe('settings', () => {
     expect(faultsOf({ PORT: '1', PORT_FILE: file })).toEqual(['PORT and PORT_FILE: give one of them, not both']);
   });
 
+  it('refuses a database URL that names no host, and parts of one without the host', () => {
+    for (const url of ['postgres://', 'postgres://u:hunter2@127.0.0.1:99999/x']) {
+      expect(faultsOf({ DATABASE_URL: url })).toEqual([expect.stringContaining('must be a URL such as postgres://')]);
+    }
+    expect(faultsOf({ PSQL_USER: 'x', PSQL_PASS: 'hunter2' })).toEqual([
+      'PSQL_USER, PSQL_PASS: given without PSQL_ADDR, the host they are for',
+    ]);
+    expect(faultsOf({ DATABASE_URL: 'postgres://u@%2Fvar%2Frun%2Fpostgresql/x' })).toEqual([]);
+  });
+
   it('refuses a split of modules that would be silent', () => {
     expect(faultsOf({ MODULES: 'ingestion,streaming' })).toHaveLength(2);
     expect(faultsOf({ MODULES: 'ingestion,processing' })).toEqual([]);

@@ -29,6 +29,14 @@ export async function appliedMigrations(dataSource: DataSource): Promise<string[
   return rows.map((row) => row.name);
 }
 
+/** How many connections a running Tapeline has to this database; tools connect under another name. */
+export async function servingConnections(dataSource: DataSource): Promise<number> {
+  const [{ connections }] = (await dataSource.query(
+    `select count(*)::int as connections from pg_stat_activity where application_name = 'tapeline' and datname = current_database()`,
+  )) as [{ connections: number }];
+  return connections;
+}
+
 async function withMigrationLock<T>(dataSource: DataSource, work: () => Promise<T>): Promise<T> {
   const runner = dataSource.createQueryRunner();
   try {

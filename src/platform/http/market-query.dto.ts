@@ -5,7 +5,7 @@ import { InstantParameter } from './instant.decorator.js';
 /** Every route with a symbol takes a source. */
 export class SourceQuery {
   /** Feed to ask; left out, the first configured feed that has the symbol answers, and says which. */
-  @ApiPropertyOptional({ example: 'simulator' })
+  @ApiPropertyOptional()
   @IsOptional()
   @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the id of a feed such as simulator or binance' })
   source?: string;

@@ -11,7 +11,6 @@ export function openApiDocument(app: INestApplication, version: string): OpenAPI
         '`/ws/price/{symbol}`, `/ws/ohlcv/{symbol}`.',
     )
     .setVersion(version)
-    .setLicense('MIT', '')
     .build();
   return SwaggerModule.createDocument(app, config, { extraModels: [Problem] });
 }

@@ -21,7 +21,9 @@ export class MetricsController extends PrometheusController {
     @Headers('authorization') authorization?: string,
   ): Promise<string> {
     const token = this.settings.METRICS_TOKEN;
-    if (token !== undefined && !sameText(authorization ?? '', `Bearer ${token}`)) {
+    const [scheme = '', given = ''] = (authorization ?? '').split(/ +/, 2);
+    if (token !== undefined && !(scheme.toLowerCase() === 'bearer' && sameText(given, token))) {
+      void reply.header('www-authenticate', 'Bearer realm="metrics"');
       throw new AppError('http.unauthorized', 'metrics want Authorization: Bearer <METRICS_TOKEN>');
     }
     return super.index(reply) as Promise<string>;
