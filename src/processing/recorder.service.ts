@@ -32,6 +32,8 @@ export class Recorder implements OnModuleDestroy {
   private stopping = false;
   /** While the database does not take trades: since when, and why. */
   private waiting: { sinceMs: number; reason: string } | undefined;
+  /** Since when the batch at hand is under way: a database that hangs neither takes nor refuses it. */
+  private busySinceMs: number | undefined;
 
   constructor(
     health: HealthParts,
@@ -68,7 +70,12 @@ export class Recorder implements OnModuleDestroy {
         else valid.push(checked);
       }
     }
-    await this.record(valid, rejected);
+    this.busySinceMs = Date.now();
+    try {
+      await this.record(valid, rejected);
+    } finally {
+      this.busySinceMs = undefined;
+    }
   }
 
   private async record(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater = true): Promise<void> {
@@ -204,9 +211,11 @@ export class Recorder implements OnModuleDestroy {
   }
 
   private report(): HealthReport {
-    if (!this.waiting) return { up: true, details: {} };
-    const waitingMs = Date.now() - this.waiting.sinceMs;
-    return { up: waitingMs < PATIENCE_MS, details: { waitingMs, reason: this.waiting.reason } };
+    const sinceMs = this.waiting?.sinceMs ?? this.busySinceMs;
+    if (sinceMs === undefined) return { up: true, details: {} };
+    const waitingMs = Date.now() - sinceMs;
+    const reason = this.waiting?.reason ?? 'the database has not answered yet';
+    return { up: waitingMs < PATIENCE_MS, details: { waitingMs, reason } };
   }
 
   private observe(valid: readonly Trade[], series: readonly RecordedSeries[]): void {

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type DurableEvent, type Trade, TradesRecordedV1, TradesRejectedV1 } from '../contracts/index.js';
 import { HealthParts } from '../platform/observability/index.js';
 import { Recorder } from './recorder.service.js';
@@ -18,7 +18,8 @@ const trade = (id: number, price = '1'): Trade => ({
 });
 
 /** A recorder whose database does what `insert` does with each attempt. */
-function recorderOver(insert: (columns: TradeColumns, attempt: number) => void) {
+function recorderOver(insert: (columns: TradeColumns, attempt: number) => void, answered = Promise.resolve()) {
+  const parts = new HealthParts();
   const told: { name: string; data: unknown }[] = [];
   const letters: { code: string }[] = [];
   const series = {
@@ -48,10 +49,10 @@ function recorderOver(insert: (columns: TradeColumns, attempt: number) => void) 
       Promise.resolve(void told.push({ name: event.name, data })),
   };
   const recorder = new Recorder(
-    new HealthParts(),
+    parts,
     bus as never,
     { keep: (_tx: EntityManager, kept: { code: string }[]) => Promise.resolve(void letters.push(...kept)) } as never,
-    { load: () => Promise.resolve(), get: () => series } as never,
+    { load: () => answered, get: () => series } as never,
     {
       createPartitions: () => Promise.resolve(),
       recordNew: async (_tx: EntityManager, columns: TradeColumns) => attempt(columns),
@@ -69,7 +70,8 @@ function recorderOver(insert: (columns: TradeColumns, attempt: number) => void) 
     told
       .filter(({ name }) => name === TradesRecordedV1.name)
       .flatMap(({ data }) => (data as { series: { tradeIds: string[] }[] }).series.flatMap((one) => one.tradeIds));
-  return { record, recordedIds, told, letters };
+  const health = () => parts.all()[0]!.check();
+  return { record, recordedIds, told, letters, health };
 }
 
 const refusal = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code });
@@ -101,6 +103,17 @@ describe('recording', () => {
     expect(recordedIds()).toEqual(['1', '2', '3', '4', '6', '7']);
     expect(letters).toMatchObject([{ code: 'store.refused' }]);
     expect(told.filter(({ name }) => name === TradesRejectedV1.name)).toHaveLength(1);
+  });
+
+  it('is unhealthy while the database neither takes nor refuses a batch', async () => {
+    vi.useFakeTimers();
+    const { record, health } = recorderOver(() => undefined, new Promise(() => undefined));
+    void record(trade(1));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await health()).toMatchObject({ up: true });
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(await health()).toMatchObject({ up: false, details: { reason: 'the database has not answered yet' } });
+    vi.useRealTimers();
   });
 
   it('rejects a trade that is wrong in itself beside those that are right', async () => {

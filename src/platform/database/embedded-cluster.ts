@@ -236,6 +236,12 @@ export async function makeSocketFolder(dataDir: string, { owner }: Launcher): Pr
   return folder;
 }
 
+/** Makes the same folder again where something deleted it, such as a cleaner of temporary files, while PostgreSQL ran. */
+export async function restoreSocketFolder(folder: string, { owner }: Launcher): Promise<void> {
+  const made = await mkdir(folder, { mode: 0o700, recursive: true });
+  if (made !== undefined && owner) await lchown(folder, owner.uid, owner.gid);
+}
+
 /** Removes what `makeSocketFolder` made, now or in an earlier process. */
 export async function removeSocketFolder(dataDir: string): Promise<void> {
   const run = join(dataDir, 'run');

@@ -507,6 +507,15 @@ describe('supervision', { timeout: 30_000 }, () => {
     }
   });
 
+  it('comes back at the same address when its socket folder was deleted meanwhile', async () => {
+    const server = await start();
+    const pid = server.pid();
+    rmSync(server.connection.host, { recursive: true });
+    process.kill(pid ?? 0, 'SIGKILL');
+    await eventually(() => server.pid() !== undefined && server.pid() !== pid);
+    expect(await query(server.connection, 'select 1 as one')).toEqual({ one: 1 });
+  });
+
   it('waits for the backends a killed PostgreSQL left', async () => {
     const server = await start();
     const client = new Client({ ...server.connection, ssl: false });

@@ -12,6 +12,7 @@ import {
   makeSocketFolder,
   prepareCluster,
   removeSocketFolder,
+  restoreSocketFolder,
   SETTINGS,
   USER,
 } from './embedded-cluster.js';
@@ -73,7 +74,10 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
     const server = supervise({
       command: [...launcher.prefix, binaries.postgres, '-D', cluster, ...flags],
       fd: lock.fd,
-      prepare: () => clearPostmaster(cluster, host, log),
+      prepare: async () => {
+        await clearPostmaster(cluster, host, log);
+        await restoreSocketFolder(host, launcher);
+      },
       connection,
       log,
     });
