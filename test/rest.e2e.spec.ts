@@ -61,7 +61,7 @@ describe('the REST API', () => {
       tradeId: expect.stringMatching(/^\d+$/),
       tradedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3,6})?Z$/),
     });
-    await eventually(async () => expect((await app.get('/api/v1/symbols')).body.items).toHaveLength(10));
+    await eventually(async () => expect((await app.get('/api/v1/symbols')).body.items).toHaveLength(10), 25_000);
     expect((await app.get('/api/v1/feeds')).body.items).toMatchObject([
       { source: 'simulator', simulated: true, state: 'connected', openGaps: 0 },
     ]);

@@ -13,6 +13,8 @@ const JOIN_WITHIN = 1000n;
 /** A venue that answered past an id this often without giving it will not give it. */
 const ANSWERS_BEFORE_GIVING_UP = 3;
 const RETRY_CAP_MS = 60_000;
+/** A page is handed over in parts: a queue with little room left then takes some of it instead of none. */
+const PART_TRADES = 100;
 /** Fetched trades go the way of live ones; this many may be on that way before the next page is asked for. */
 const PAGES_AHEAD = 20;
 
@@ -190,7 +192,7 @@ export class GapFiller {
     for (let page = 0; page < pages && !this.stopped; page++) {
       const trades = await this.history.page(venueSymbol, fromId);
       const wanted = toId === undefined ? trades : trades.filter(({ tradeId }) => BigInt(tradeId) <= toId);
-      if (wanted.length > 0) this.deliver(wanted);
+      for (let at = 0; at < wanted.length; at += PART_TRADES) this.deliver(wanted.slice(at, at + PART_TRADES));
       const last = trades.at(-1);
       if (!last) break; // not given out yet
       firstId ??= BigInt(trades[0]!.tradeId);

@@ -80,7 +80,7 @@ export class ServedMarket {
           );
           expect(got).toEqual(oracleCandles(served, INTERVALS[window]));
         }
-      });
+      }, 20_000); // longer than a lease: a commit whose answer was lost is delivered when that runs out
     }
   }
 

@@ -12,7 +12,11 @@ import { type Consumer, HandlerRegistry } from './registry.service.js';
 import { Transactions } from './transactions.service.js';
 import { WakeUp } from './wake-up.service.js';
 
-export const LEASE_MS = 30_000;
+/**
+ * How long a claim holds without an answer. A handler at work is safe beyond it, as its transaction locks the row. What
+ * waits for it to run out: events of a commit whose answer was lost with the connection.
+ */
+export const LEASE_MS = 10_000;
 const POLL_MS = 500;
 const CENSUS_MS = 5000;
 const CLAIM_LIMIT = 64;
