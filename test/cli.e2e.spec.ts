@@ -7,12 +7,17 @@ import { AppProcess } from '../bench/app-process.js';
 
 const CLI = join(import.meta.dirname, '../dist/src/cli.js');
 let dataDir: string;
+let app: AppProcess | undefined;
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'tapeline-cli-'));
 });
 
-afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+afterEach(async () => {
+  await app?.stop();
+  app = undefined;
+  rmSync(dataDir, { recursive: true, force: true });
+});
 
 function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
@@ -34,7 +39,7 @@ describe('the command line', () => {
   });
 
   it('reads beside a running Tapeline, and refuses to take its tables away', async () => {
-    const app = await AppProcess.create(dataDir, {});
+    app = await AppProcess.create(dataDir, {});
     app.start();
     await app.ready();
     expect((await cli('migrate', 'version')).out).toContain('(4 applied)');
