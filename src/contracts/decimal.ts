@@ -57,13 +57,6 @@ export function multiply(a: Exact, b: Exact): Exact {
   return { units: a.units * b.units, scale: a.scale + b.scale };
 }
 
-/** Negative, zero or positive as `a` is below, equal to or above `b`. */
-export function compare(a: Exact, b: Exact): number {
-  const scale = Math.max(a.scale, b.scale);
-  const difference = rescaled(a, scale) - rescaled(b, scale);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
-}
-
 /** An exact value to canonical text. */
 export function decimalText({ units, scale }: Exact): string {
   const negative = units < 0n;
