@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { startReplay } from './ingestion/simulator/replay.server.js';
-import { startSimulator } from './ingestion/simulator/simulator.server.js';
+import { simulatedFaces, startSimulator } from './ingestion/simulator/simulator.server.js';
 import { describeSettings, readSettings, type Settings } from './platform/config/index.js';
 import {
   appliedMigrations,
@@ -22,8 +22,9 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
   migrate up|down|version     run what is missing, take the last one back (its tables with it), or list what is applied
   replay --file F [--file G]  serve a recorded session as a Binance server on loopback
          [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
-  simulate [--port 9443] [--rate 1] [--seed 1]
-                              serve the simulated markets as a Binance server on loopback
+  simulate [--face binance] [--port 9443] [--rate 1] [--seed 1]
+                              serve the simulated markets on loopback as a server of that venue:
+                              ${simulatedFaces.join(', ')}
   doctor                      settings in force (secrets masked) and whether the database answers
 `;
 
@@ -103,7 +104,7 @@ async function runReplay(args: string[]): Promise<void> {
   console.log(
     `Serving ${values.file.join(', ')} at ${replay.url}; the session starts when somebody subscribes. Faults are drawn from seed ${replay.faults.seed}.`,
   );
-  tellHowToRead(replay.url, replay.restUrl);
+  tellHowToRead('binance', replay);
   process.once('SIGINT', () => void replay.close());
   process.once('SIGTERM', () => void replay.close());
   const summary = await replay.finished;
@@ -118,12 +119,16 @@ async function runSimulate(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
+      face: { type: 'string', default: 'binance' },
       port: { type: 'string', default: '9443' },
       rate: { type: 'string', default: '1' },
       seed: { type: 'string', default: '1' },
     },
   });
+  const face = simulatedFaces.find((each) => each === values.face);
+  if (!face) throw new UsageError(`--face must be one of ${simulatedFaces.join(', ')}`);
   const simulator = await startSimulator({
+    face,
     port: numberOf('--port', values.port, 0, 65_535),
     rate: numberOf('--rate', values.rate, 0.01, 1000),
     seed: numberOf('--seed', values.seed, 0, 2 ** 32 - 1),
@@ -131,7 +136,7 @@ async function runSimulate(args: string[]): Promise<void> {
   console.log(
     `Simulated markets at ${simulator.url}; another rate or seed is another market under the same trade ids.`,
   );
-  tellHowToRead(simulator.url, simulator.restUrl);
+  tellHowToRead(face, simulator);
   const stop = (): void => void simulator.close().then(() => process.exit(0));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
@@ -177,8 +182,12 @@ function toolSource(settings: Settings, connection?: Connection): DataSource {
   } as DataSourceOptions);
 }
 
-function tellHowToRead(wsUrl: string, restUrl: string): void {
-  console.log(`Read it with: FEEDS=binance BINANCE_WS_URL=${wsUrl} BINANCE_REST_URL=${restUrl} npm start`);
+function tellHowToRead(face: string, { url, restUrl }: { url: string; restUrl: string }): void {
+  const prefix = face.toUpperCase().replaceAll('-', '_');
+  const settings = [`FEEDS=${face}`, `${prefix}_WS_URL=${url}`];
+  if (face === 'finnhub') settings.push('FINNHUB_TOKEN=any', 'FINNHUB_SYMBOLS=BINANCE:BTCUSDT,BINANCE:ETHUSDT');
+  else settings.push(`${prefix.replace('_ADVANCED', '')}_REST_URL=${restUrl}`);
+  console.log(`Read it with: ${settings.join(' ')} npm start`);
 }
 
 function numberOf(option: string, text: string, least: number, most: number): number {

@@ -68,8 +68,33 @@ describe('planned faults', () => {
     expect(kinds).toEqual([1, 1, 0]);
   });
 
+  it('strike handshakes, symbols and requests by their own count, alike under the same seed', () => {
+    const plan: FaultPlan = {
+      refusedHandshake: 0.3,
+      slowHandshake: { often: { count: 2, over: 10 }, byMs: 9 },
+      rest5xx: 1,
+    };
+    const draw = (): unknown[] => {
+      const faults = planFaults(plan, 6);
+      return Array.from({ length: 10 }, () => faults.strikeNext('handshake'));
+    };
+    expect(draw()).toEqual(draw());
+    expect(
+      draw()
+        .flat()
+        .filter((fault) => (fault as { byMs?: number }).byMs === 9),
+    ).toHaveLength(2);
+    const faults = planFaults(plan, 6);
+    expect(faults.strike('a@trade', 0, 0)).toEqual([]);
+    expect(faults.strikeNext('symbol')).toEqual([]);
+    const statuses = Array.from({ length: 5 }, () => faults.strikeNext('request')[0]);
+    expect(statuses).toEqual([500, 502, 503, 504, 500].map((status) => ({ kind: 'rest5xx', status })));
+    expect(faults.struck).toMatchObject({ rest5xx: 5, refusedHandshake: 0, drop: 0 });
+  });
+
   it('are refused when a count has nothing to be spread over or a probability is none', () => {
     expect(() => planFaults({ drop: { count: 3 } }, 1)).toThrow('needs "over"');
+    expect(() => planFaults({ restHang: { count: 3 } }, 1, 1000)).toThrow('needs "over"');
     expect(struckPlaces({ drop: { count: 3, over: 30 } }, 1)).toHaveLength(3);
     expect(() => planFaults({ gap: { often: 1.5, trades: 2 } }, 1)).toThrow('fault gap: probability is 1.5');
   });

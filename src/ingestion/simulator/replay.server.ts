@@ -3,9 +3,11 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { startBinanceFace, type FaceCounts, type VenueLimits } from './binance-face.server.js';
+import { binance } from './faces/binance.js';
+import type { VenueLimits } from './faces/face.js';
 import { planFaults, type FaultPlan, type Faults } from './faults.js';
 import { RecordingReader, type Recording } from './recording.js';
+import { startVenue, type VenueCounts } from './venue.server.js';
 
 export type ReplayOptions = Readonly<{
   /** Recorded sessions, plain or gzip, one after the other as one; or their lines. */
@@ -27,7 +29,7 @@ export type ReplayOptions = Readonly<{
   limits?: Partial<VenueLimits>;
 }>;
 
-export type ReplaySummary = FaceCounts &
+export type ReplaySummary = VenueCounts &
   Readonly<{
     /** False when it was closed before the end was delivered. */
     complete: boolean;
@@ -45,7 +47,7 @@ export interface Replay {
   readonly url: string;
   readonly restUrl: string;
   readonly faults: Faults;
-  readonly counts: FaceCounts;
+  readonly counts: VenueCounts;
   /**
    * Resolves when the session is over and all of it was written to a client that listens then (who may still be reading);
    * or when it is closed.
@@ -69,7 +71,8 @@ export async function startReplay(options: ReplayOptions): Promise<Replay> {
   const session = tape.session!;
   const faults = planFaults(faultPlan(options), options.seed ?? Math.floor(Math.random() * 2 ** 31), session.frames);
   const clock = new ReplayClock(session.fromUs, session.toUs, speed);
-  const face = await startBinanceFace({
+  const venue = await startVenue({
+    face: binance,
     tape,
     nowUs: () => clock.nowUs(),
     faults,
@@ -86,7 +89,7 @@ export async function startReplay(options: ReplayOptions): Promise<Replay> {
   const finish = (complete: boolean): void => {
     const { frames, trades } = session;
     resolveFinished({
-      ...face.counts,
+      ...venue.counts,
       complete,
       frames,
       trades,
@@ -95,7 +98,7 @@ export async function startReplay(options: ReplayOptions): Promise<Replay> {
     });
   };
   const step = (): void => {
-    const { listeners, behind, unsettled } = face.pump();
+    const { listeners, behind, unsettled } = venue.pump();
     if (clock.over && listeners > unsettled) finish(true);
     const eager = clock.advance(listeners, behind);
     tick = eager ? setImmediate(step) : setTimeout(step, PUMP_EVERY_MS);
@@ -103,18 +106,18 @@ export async function startReplay(options: ReplayOptions): Promise<Replay> {
   step();
 
   return {
-    port: face.port,
-    url: face.url,
-    restUrl: face.restUrl,
+    port: venue.port,
+    url: venue.url,
+    restUrl: venue.restUrl,
     faults,
-    counts: face.counts,
+    counts: venue.counts,
     finished,
-    announceShutdown: () => face.announceShutdown(),
+    announceShutdown: () => venue.announceShutdown(),
     close: async () => {
       clearTimeout(tick as NodeJS.Timeout);
       clearImmediate(tick as NodeJS.Immediate);
       finish(false);
-      await face.close();
+      await venue.close();
     },
   };
 }

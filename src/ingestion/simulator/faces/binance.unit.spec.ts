@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { simulatedMarket } from './market.js';
-import { startSimulator, type Simulator, type SimulatorOptions } from './simulator.server.js';
+import { simulatedMarket } from '../market.js';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../simulator.server.js';
 
 type Frame = {
   stream?: string;

@@ -1,5 +1,5 @@
-import { fromUnits, times, toUnits } from './decimal8.js';
-import type { TapeTrade } from './tape.js';
+import { fromUnits, times, toUnits } from '../decimal8.js';
+import type { TapeTrade } from '../tape.js';
 
 /**
  * Texts of the venue's streams and the control frames it takes. Source: web-socket-streams.md of

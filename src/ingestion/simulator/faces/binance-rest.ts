@@ -1,8 +1,7 @@
 import { aggTradeRow, tradeRow, venueTime } from './binance-wire.js';
-import { Klines, klineWidthsUs } from './kline.js';
-import type { Instrument, Tape, TapeTrade } from './tape.js';
-
-export type RestAnswer = Readonly<{ status: number; body: unknown }>;
+import { Klines, klineWidthsUs } from './binance-kline.js';
+import type { Instrument, Tape, TapeTrade } from '../tape.js';
+import type { RestAnswer, RestRequest, VenueLimits } from './face.js';
 
 /** Request weight of a path, 0 when there is none such. Source: rest-api.md of binance/binance-spot-api-docs. */
 export function requestWeight(path: string): number {
@@ -13,15 +12,10 @@ export function requestWeight(path: string): number {
  * Answers one GET of the venue's public REST. It yields now and then during long work, so that whoever drives it can let
  * others in between. `startTime` and `endTime` may be milliseconds or microseconds.
  */
-export function* answerRest(
-  tape: Tape,
-  nowUs: number,
-  path: string,
-  query: URLSearchParams,
-  microseconds: boolean,
-): Generator<void, RestAnswer> {
+export function* answerRest({ tape, nowUs, path, query, headers }: RestRequest): Generator<void, RestAnswer> {
   const route = ROUTES[path];
   if (!route) return { status: 404, body: {} };
+  const microseconds = /^microsecond$/i.test(String(headers['x-mbx-time-unit'] ?? ''));
   try {
     const request = { tape, nowUs, query, microseconds };
     return { status: 200, body: 'steps' in route ? yield* route.steps(request) : route.answer(request) };
@@ -29,6 +23,20 @@ export function* answerRest(
     if (!(error instanceof Refusal)) throw error;
     return { status: 400, body: { code: error.code, msg: error.message } };
   }
+}
+
+/** The venue's answers of overload and failure; 418 is the ban that follows on many a 429. */
+export function refuseRest(status: number, { weightPerMinute }: VenueLimits): RestAnswer {
+  if (status === 429) {
+    const msg = `Too much request weight used; current limit is ${weightPerMinute} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`;
+    return { status, body: { code: -1003, msg } };
+  }
+  if (status === 418)
+    return {
+      status,
+      body: { code: -1003, msg: 'Way too much request weight used; IP banned. Please use WebSocket Streams.' },
+    };
+  return { status, body: { code: -1000, msg: 'An unknown error occurred while processing the request.' } };
 }
 
 type Request = Readonly<{ tape: Tape; nowUs: number; query: URLSearchParams; microseconds: boolean }>;

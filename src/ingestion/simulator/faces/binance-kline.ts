@@ -1,5 +1,5 @@
-import { fromUnits, times, toUnits } from './decimal8.js';
-import type { TapeTrade } from './tape.js';
+import { fromUnits, times, toUnits } from '../decimal8.js';
+import type { TapeTrade } from '../tape.js';
 
 const SECOND_US = 1_000_000;
 const MINUTE_US = 60 * SECOND_US;
