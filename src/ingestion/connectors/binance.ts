@@ -1,18 +1,18 @@
-import { canonicalDecimal, type FeedId, type Trade } from '../../contracts/index.js';
-import { type Connector, FrameError, microsecondsOf, type Parsed } from './connector.js';
+import { canonicalDecimal, type Trade, type VenueId } from '../../contracts/index.js';
+import { type Connector, FrameError, microsecondsOf, type Parsed, parseJson } from './connector.js';
+import { badTrade, jsonText, readEveryRow, type Row } from './rows.js';
 
 /** Streams named in the URL; more follow in SUBSCRIBE frames of as many, which keeps every URL below 4 KiB. */
 const STREAMS_PER_MESSAGE = 200;
 
 type RawTrade = { e?: unknown; s?: unknown; t?: unknown; p?: unknown; q?: unknown; T?: unknown; m?: unknown };
-type HistoricalTrade = { id?: unknown; price?: unknown; qty?: unknown; time?: unknown; isBuyerMaker?: unknown };
 
 /**
  * Binance spot: `@trade` over combined streams, healed by `historicalTrades`. The simulator and the replayer speak the
  * same protocol, so `simulator` is this connector under another source.
  * Source: venue's web-socket-streams.md and rest-api.md at a5e0bc3, as kept in reference/market.md 3.1.
  */
-export function binance(id: FeedId, exchange: string): Connector {
+export function binance(id: VenueId, exchange: string): Connector {
   return {
     id,
     exchange,
@@ -41,12 +41,15 @@ export function binance(id: FeedId, exchange: string): Connector {
       };
       const data = frame.data;
       if (typeof data === 'object' && data !== null && data.e === 'trade') {
-        return { kind: 'trades', trades: [tradeOf(raw, data.s, data.t, data.p, data.q, data.T, data.m, receivedAtUs)] };
+        const trade = tradeOf(data.s, data.t, data.p, data.q, data.T, data.m, receivedAtUs);
+        if (!trade) throw badTrade('s, t, p, q, T or m', raw);
+        return { kind: 'trades', trades: [trade] };
       }
       if (data?.e === 'serverShutdown' || frame.e === 'serverShutdown') return { kind: 'shutdown' };
-      if (typeof frame.code === 'number') return { kind: 'refused', message: String(frame.msg ?? frame.code) };
+      if (typeof frame.code === 'number')
+        return { kind: 'refused', message: typeof frame.msg === 'string' ? frame.msg : `code ${frame.code}` };
       if (typeof frame.error === 'object' && frame.error !== null)
-        return { kind: 'refused', message: JSON.stringify(frame.error) };
+        return { kind: 'refused', message: jsonText(frame.error) };
       if ('result' in frame) return { kind: 'alive' };
       return { kind: 'unknown' };
     },
@@ -57,26 +60,40 @@ export function binance(id: FeedId, exchange: string): Connector {
     attemptsPer5Min: 250, // of 300 an address
     contiguousIds: true,
 
+    spelling: (asked) => asked.toUpperCase(),
+    canonical: (venueSymbol) => venueSymbol,
+
+    products: {
+      weight: 20,
+      request: (restUrl) => ({
+        url: `${restUrl.replace(/\/$/, '')}/api/v3/exchangeInfo?showPermissionSets=false`,
+        headers: {},
+      }),
+      /** `{"symbols":[{"symbol":"ETHBTC","status":"TRADING",…}]}`; a halted or delisted symbol is in `BREAK`. */
+      parse(body) {
+        const { symbols } = parseJson(body) as Row;
+        if (!Array.isArray(symbols))
+          throw new FrameError('parse.bad-trade', 'exchangeInfo did not answer with symbols', body);
+        return (symbols as (Row | null)[]).flatMap((one) =>
+          typeof one?.symbol === 'string'
+            ? { venueSymbol: one.symbol, aliases: [], isTrading: one.status === 'TRADING' }
+            : [],
+        );
+      },
+    },
+
     history: {
-      request: (restUrl, venueSymbol, fromId) => ({
-        url: `${restUrl.replace(/\/$/, '')}/api/v3/historicalTrades?symbol=${venueSymbol}&fromId=${fromId}&limit=1000`,
+      by: 'id',
+      request: (restUrl, venueSymbol, from) => ({
+        url: `${restUrl.replace(/\/$/, '')}/api/v3/historicalTrades?symbol=${venueSymbol}${from === undefined ? '' : `&fromId=${from}`}&limit=1000`,
         headers: { 'X-MBX-TIME-UNIT': 'MICROSECOND' },
       }),
       parse(body, venueSymbol, receivedAtUs) {
         const rows = parseJson(body);
         if (!Array.isArray(rows))
           throw new FrameError('parse.bad-trade', 'historicalTrades did not answer with a list', body);
-        return (rows as HistoricalTrade[]).map((row) =>
-          tradeOf(
-            JSON.stringify(row),
-            venueSymbol,
-            row.id,
-            row.price,
-            row.qty,
-            row.time,
-            row.isBuyerMaker,
-            receivedAtUs,
-          ),
+        return readEveryRow(rows, 'id, price, qty, time or isBuyerMaker', (row) =>
+          tradeOf(venueSymbol, row.id, row.price, row.qty, row.time, row.isBuyerMaker, receivedAtUs),
         );
       },
       pageTrades: 1000,
@@ -86,7 +103,6 @@ export function binance(id: FeedId, exchange: string): Connector {
   };
 
   function tradeOf(
-    raw: string,
     symbol: unknown,
     tradeId: unknown,
     price: unknown,
@@ -94,7 +110,7 @@ export function binance(id: FeedId, exchange: string): Connector {
     time: unknown,
     buyerIsMaker: unknown,
     receivedAtUs: number,
-  ): Trade {
+  ): Trade | undefined {
     if (
       typeof symbol !== 'string' ||
       typeof price !== 'string' ||
@@ -102,9 +118,8 @@ export function binance(id: FeedId, exchange: string): Connector {
       typeof buyerIsMaker !== 'boolean' ||
       !Number.isSafeInteger(tradeId) ||
       !Number.isSafeInteger(time)
-    ) {
-      throw new FrameError('parse.bad-trade', 'a trade lacks s, t, p, q, T or m, or has one of a wrong type', raw);
-    }
+    )
+      return undefined;
     return {
       source: id,
       exchange,
@@ -118,16 +133,4 @@ export function binance(id: FeedId, exchange: string): Connector {
       receivedAtUs,
     };
   }
-}
-
-function parseJson(raw: string): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch (error) {
-    throw new FrameError('decode.not-json', (error as Error).message, raw);
-  }
-  if (typeof value !== 'object' || value === null)
-    throw new FrameError('decode.not-json', 'the frame is no object', raw);
-  return value;
 }
