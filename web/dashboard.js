@@ -41,7 +41,8 @@ function marketOf(one) {
 function applyTrade(trade) {
   const market = marketOf(trade);
   const at = Date.parse(trade.tradedAt);
-  if (market.stats) {
+  // size 0 is a price, not a trade
+  if (market.stats && trade.size !== '0') {
     market.stats.trades += 1;
     market.stats.volume += Number(trade.size);
   }

@@ -1,4 +1,12 @@
-import { add, addends, comparePositive, DecimalSum, type Exact, type RecordedSeries } from '../contracts/index.js';
+import {
+  add,
+  addends,
+  comparePositive,
+  DecimalSum,
+  type Exact,
+  isPolled,
+  type RecordedSeries,
+} from '../contracts/index.js';
 
 export const MINUTE_US = 60_000_000;
 
@@ -24,11 +32,15 @@ export type Candle = Readonly<{
   takerBuyQuoteVolume: Exact;
 }>;
 
-/** The minute candles of new trades, in no order. Size 0 is a price, not a trade: it is left out. */
+/**
+ * The minute candles of new trades, in no order. Size 0 is a price, not a trade: it is left out. A polled source has
+ * nothing else, so there it makes the prices of a candle without volume and without trades.
+ */
 export function minuteCandles(series: RecordedSeries): Candle[] {
   const drafts = new Map<number, Draft>();
+  const observed = isPolled(series.source);
   for (let i = 0; i < series.tradeIds.length; i++) {
-    if (series.sizes[i] === '0') continue;
+    if (series.sizes[i] === '0' && !observed) continue;
     const openTimeUs = windowStart(series.tradedAtUs[i]!, MINUTE_US);
     let draft = drafts.get(openTimeUs);
     if (!draft) drafts.set(openTimeUs, (draft = new Draft(openTimeUs)));
@@ -97,8 +109,9 @@ class Draft {
     const [price, size, atUs, id] = [series.prices[i]!, series.sizes[i]!, series.tradedAtUs[i]!, series.tradeIds[i]!];
     if (!this.first || isBefore(atUs, id, this.first.atUs, this.first.id)) this.first = { price, atUs, id };
     if (!this.last || isBefore(this.last.atUs, this.last.id, atUs, id)) this.last = { price, atUs, id };
-    if (this.trades === 0 || comparePositive(price, this.high) > 0) this.high = price;
-    if (this.trades === 0 || comparePositive(price, this.low) < 0) this.low = price;
+    if (this.high === '' || comparePositive(price, this.high) > 0) this.high = price;
+    if (this.low === '' || comparePositive(price, this.low) < 0) this.low = price;
+    if (size === '0') return;
     this.trades++;
     const added = addends(size, price);
     this.volume.add(added.size);

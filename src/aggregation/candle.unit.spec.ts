@@ -16,9 +16,9 @@ const tick = (id: number, price: string, size = '1', atUs = MIDNIGHT_US, side: T
   atUs,
 });
 
-function seriesOf(ticks: readonly Tick[], symbol = 'ETHUSDT'): RecordedSeries {
+function seriesOf(ticks: readonly Tick[], symbol = 'ETHUSDT', source = 'binance'): RecordedSeries {
   return {
-    source: 'binance',
+    source,
     exchange: 'Binance',
     symbol,
     venueSymbol: symbol,
@@ -60,10 +60,10 @@ const quote = (some: readonly Tick[]): string =>
     16,
   );
 
-/** The candles as the definition has them: sort, then read off. */
-function oracle(ticks: readonly Tick[], intervalUs: number) {
+/** The candles as the definition has them: sort, then read off. Of a polled source every value counts, but as no trade. */
+function oracle(ticks: readonly Tick[], intervalUs: number, observed = false) {
   const windows = Map.groupBy(
-    ticks.filter(({ size }) => size !== '0'),
+    ticks.filter(({ size }) => observed || size !== '0'),
     ({ atUs }) => Number((BigInt(atUs) / BigInt(intervalUs)) * BigInt(intervalUs)),
   );
   return [...windows]
@@ -84,7 +84,7 @@ function oracle(ticks: readonly Tick[], intervalUs: number) {
         closeId: last.id,
         volume: volume(ordered),
         quoteVolume: quote(ordered),
-        trades: ordered.length,
+        trades: ordered.filter(({ size }) => size !== '0').length,
         takerBuyVolume: volume(buys),
         takerBuyQuoteVolume: quote(buys),
       };
@@ -210,6 +210,35 @@ describe('the candles of a set of trades', () => {
         }
       }),
     );
+  });
+});
+
+describe('the candles of a polled source', () => {
+  /** Mostly observed values; a trade among them, should one ever come, must not break the law. */
+  const observed = inParts.map(({ whole, parts }) => {
+    const asObserved = (one: Tick): Tick => (Number(one.id) % 5 === 0 ? one : { ...one, size: '0' });
+    return { whole: whole.map(asObserved), parts: parts.map((part) => part.map(asObserved)) };
+  });
+  const seriesOfIndex = (some: readonly Tick[]) => seriesOf(some, 'FEARGREED', 'fear-greed');
+
+  it('are what the definition says, whatever the order of the values and the parts in which they came', () => {
+    fc.assert(
+      fc.property(observed, ({ whole, parts }) => {
+        for (const name of INTERVAL_NAMES) {
+          const intervalUs = INTERVALS[name] * 1000;
+          const candles = parts.flatMap((part) => minuteCandles(seriesOfIndex(part)));
+          expect(toldAll(rollUp(candles, intervalUs))).toEqual(oracle(whole, intervalUs, true));
+        }
+      }),
+    );
+  });
+
+  it('have prices without volume and without trades', () => {
+    const values = [tick(1, '40', '0'), tick(2, '47', '0', MIDNIGHT_US + 1), tick(3, '44', '0', MIDNIGHT_US + 2)];
+    const candles = minuteCandles(seriesOfIndex(values));
+    expect(toldAll(candles)).toMatchObject([
+      { open: '40', high: '47', low: '40', close: '44', volume: '0', quoteVolume: '0', trades: 0, takerBuyVolume: '0' },
+    ]);
   });
 });
 

@@ -1,3 +1,14 @@
-/** Ids of the connectors that `FEEDS` may name; the registry in ingestion must hold one connector for each. */
-export const FEED_IDS = ['simulator', 'binance'] as const;
-export type FeedId = (typeof FEED_IDS)[number];
+/** Connectors that stream trades over a socket; the registry in ingestion/connectors must hold one for each. */
+export const VENUE_IDS = ['simulator', 'binance', 'coinbase', 'coinbase-advanced', 'kraken', 'finnhub'] as const;
+export type VenueId = (typeof VENUE_IDS)[number];
+
+/** Sources that are asked over REST on a schedule; the registry in ingestion/polls must hold one for each. */
+export const POLL_IDS = ['fear-greed', 'poll'] as const;
+export type PollId = (typeof POLL_IDS)[number];
+
+/** What `FEEDS` may name. */
+export const FEED_IDS = [...VENUE_IDS, ...POLL_IDS] as const;
+export type FeedId = VenueId | PollId;
+
+/** Its entries are observed values, not trades: prices of size 0 that make candles without volume. */
+export const isPolled = (source: string): source is PollId => (POLL_IDS as readonly string[]).includes(source);

@@ -3,6 +3,7 @@ import { plainToInstance, Transform } from 'class-transformer';
 import {
   ArrayNotEmpty,
   ArrayUnique,
+  IsArray,
   IsIn,
   IsInt,
   IsOptional,
@@ -16,20 +17,15 @@ import {
   type ValidationError,
 } from 'class-validator';
 import { FEED_IDS, type FeedId } from '../../contracts/index.js';
+import { durationMs, UNIT_MS } from './duration.js';
+import { type PollSetting, readPolls } from './poll-settings.js';
 
 export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'streaming', 'dashboard'] as const;
 export type ModuleName = (typeof MODULE_NAMES)[number];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 /** `30s 5m 12h 30d` or `0` to milliseconds; anything else is left for the validator to name. */
-const duration = (): PropertyDecorator =>
-  Transform(({ value }) => {
-    const match = /^(\d{1,6})([smhd])$/.exec(String(value));
-    if (match) return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-    return value === '0' || value === 0 ? 0 : value;
-  });
+const duration = (): PropertyDecorator => Transform(({ value }) => durationMs(value) ?? (value === '0' ? 0 : value));
 const number = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value));
 const list = (): PropertyDecorator =>
@@ -42,8 +38,17 @@ const list = (): PropertyDecorator =>
       : value,
   );
 
+const symbols =
+  (pattern: RegExp, example: string): PropertyDecorator =>
+  (target, key) => {
+    const message = `must be a list such as ${example}`;
+    for (const rule of [list(), ArrayNotEmpty(), ArrayUnique(), Matches(pattern, { each: true, message })])
+      rule(target, key as string);
+  };
 const WS_URL = { protocols: ['ws', 'wss'], require_protocol: true, require_tld: false };
 const HTTP_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
+const wsUrl = (): PropertyDecorator => IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' });
+const httpUrl = (): PropertyDecorator => IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' });
 
 /** Every setting of the process, in the environment's own names, with its default. `.env.example` says the same. */
 export class Settings {
@@ -67,13 +72,39 @@ export class Settings {
   @ArrayUnique()
   @IsIn(FEED_IDS, { each: true, message: `must be a list out of ${FEED_IDS.join(', ')}` })
   FEEDS: FeedId[] = ['simulator'];
-  @list()
-  @ArrayNotEmpty()
-  @ArrayUnique()
-  @Matches(/^[A-Z0-9]{2,30}$/, { each: true, message: 'must be a list such as BTCUSDT,ETHUSDT' })
-  BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
-  @IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' }) BINANCE_WS_URL = 'wss://stream.binance.com:9443';
-  @IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' }) BINANCE_REST_URL = 'https://api.binance.com';
+  @symbols(/^[A-Z0-9]{2,30}$/, 'BTCUSDT,ETHUSDT') BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
+  @wsUrl() BINANCE_WS_URL = 'wss://stream.binance.com:9443';
+  @httpUrl() BINANCE_REST_URL = 'https://api.binance.com';
+  /** Of both Coinbase feeds. */
+  @symbols(/^[A-Z0-9]{2,20}-[A-Z0-9]{2,20}$/, 'BTC-USD,ETH-USD') COINBASE_SYMBOLS: string[] = [
+    'BTC-USD',
+    'ETH-USD',
+    'XRP-USD',
+  ];
+  @wsUrl() COINBASE_WS_URL = 'wss://ws-feed.exchange.coinbase.com';
+  @wsUrl() COINBASE_ADVANCED_WS_URL = 'wss://advanced-trade-ws.coinbase.com';
+  @httpUrl() COINBASE_REST_URL = 'https://api.exchange.coinbase.com';
+  @symbols(/^[A-Z0-9]{2,20}[/_-]?[A-Z0-9]{2,20}$/, 'BTC/USD,ETH/USD') KRAKEN_SYMBOLS: string[] = [
+    'BTC/USD',
+    'ETH/USD',
+    'XRP/USD',
+  ];
+  @wsUrl() KRAKEN_WS_URL = 'wss://ws.kraken.com/v2';
+  @httpUrl() KRAKEN_REST_URL = 'https://api.kraken.com';
+  @symbols(/^[A-Z0-9_ ]{1,20}(:[A-Z0-9._-]{1,30})?$|^[A-Z0-9.-]{1,30}$/, 'AAPL,MSFT,BINANCE:BTCUSDT')
+  FINNHUB_SYMBOLS: string[] = ['AAPL', 'MSFT', 'BINANCE:BTCUSDT'];
+  @wsUrl() FINNHUB_WS_URL = 'wss://ws.finnhub.io';
+  @IsOptional() @IsString() @MinLength(1) FINNHUB_TOKEN?: string;
+  /** What the key's plan allows on its one connection; the free one, 50. */
+  @number() @IsInt() @Min(1) @Max(1000) FINNHUB_MAX_SYMBOLS = 50;
+  @httpUrl() FEAR_GREED_URL = 'https://api.alternative.me/fng/';
+  @duration()
+  @IsInt({ message: 'must be a duration such as 10m or 1h' })
+  @Min(UNIT_MS.m, { message: 'must be at least 1m' })
+  @Max(UNIT_MS.d, { message: 'must be at most 1d' })
+  FEAR_GREED_EVERY = UNIT_MS.h;
+  /** Given as a JSON list; of the feed poll. */
+  @IsArray() POLLS: readonly PollSetting[] = [];
 
   /** Trades kept in memory while the database does not take them; beyond, they are dropped, counted and healed later. */
   @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;
@@ -96,9 +127,9 @@ export class Settings {
     'info';
 }
 
-const DURATIONS = new Set(['EVENTS_RETENTION']);
+const DURATIONS = new Set(['EVENTS_RETENTION', 'FEAR_GREED_EVERY']);
 /** Settings whose values are never printed. */
-const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN']);
+const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS']);
 
 /** Thrown at start; the message lists every fault with the setting's name and what would be right. */
 export class SettingsError extends Error {
@@ -112,11 +143,20 @@ export class SettingsError extends Error {
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const faults: string[] = [];
   const given: Record<string, unknown> = {};
-  for (const name of Object.keys(new Settings()).concat('DATABASE_URL', 'PSQL_ADDR', 'METRICS_TOKEN')) {
+  for (const name of Object.keys(new Settings()).concat(
+    'DATABASE_URL',
+    'PSQL_ADDR',
+    'METRICS_TOKEN',
+    'FINNHUB_TOKEN',
+  )) {
     const value = valueOf(name, env, faults);
     if (value !== undefined && value !== '') given[name] = value;
   }
-  const settings = plainToInstance(Settings, given, { exposeDefaultValues: true });
+  const { POLLS, ...plain } = given;
+  const settings = plainToInstance(Settings, plain, { exposeDefaultValues: true });
+  const { polls, faults: pollFaults } = readPolls(POLLS as string | undefined);
+  settings.POLLS = polls;
+  faults.push(...pollFaults);
   faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
   faults.push(...moduleFaults(settings.MODULES));
   if (settings.DATABASE_URL?.startsWith('postgres') && !namesHost(settings.DATABASE_URL))
@@ -131,6 +171,12 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     faults.push(`${strays.join(', ')}: given without PSQL_ADDR, the host they are for`);
   if (settings.DATABASE_URL && settings.PSQL_ADDR)
     faults.push('DATABASE_URL and PSQL_ADDR: give one of them, not both');
+  if (settings.FEEDS.includes('finnhub') && !settings.FINNHUB_TOKEN)
+    faults.push('FINNHUB_TOKEN: the feed finnhub needs the key of your account');
+  if (settings.FEEDS.includes('poll') && POLLS === undefined)
+    faults.push('POLLS: the feed poll needs a list of what to ask for');
+  if (!settings.FEEDS.includes('poll') && POLLS !== undefined)
+    faults.push('POLLS: given, but FEEDS does not name poll');
   if (faults.length > 0) throw new SettingsError(faults);
   return settings;
 }
@@ -142,7 +188,7 @@ export function describeSettings(settings: Settings): Record<string, string> {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [
         name,
-        SECRET.has(name) && value !== '' ? '(set)' : DURATIONS.has(name) ? `${value / 1000}s` : String(value),
+        SECRET.has(name) && String(value) !== '' ? '(set)' : DURATIONS.has(name) ? `${value / 1000}s` : String(value),
       ]),
   );
 }

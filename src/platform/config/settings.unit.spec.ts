@@ -69,6 +69,62 @@ describe('settings', () => {
     expect(faultsOf({ MODULES: 'aggregation' })).toEqual([]);
   });
 
+  it('reads polls with their paths, and shows nothing of them', () => {
+    const [one, other] = [
+      { symbol: 'EURUSD', url: 'https://x.example/?key=hunter2', value: '$.usd', every: '1m' },
+      { symbol: 'GOLD', url: 'http://127.0.0.1:1/', value: '$[0]', time: '$[1]', timeUnit: 'ms', every: '5s' },
+    ];
+    const settings = readSettings({ FEEDS: 'poll', POLLS: JSON.stringify([one, other]) });
+    expect(settings.POLLS).toMatchObject([
+      { symbol: 'EURUSD', everyMs: 60_000, headers: {} },
+      { symbol: 'GOLD', everyMs: 5000, timeUnit: 'ms', time: { text: '$[1]' } },
+    ]);
+    expect(settings.POLLS[0]!.value.find({ usd: 1 })).toEqual([['usd']]);
+    expect(describeSettings(settings)).toMatchObject({ POLLS: '(set)', FEAR_GREED_EVERY: '3600s' });
+    expect(describeSettings(readSettings({}))).toMatchObject({ POLLS: '' });
+  });
+
+  it('names everything that is wrong with polls, by its place', () => {
+    const good = { symbol: 'EURUSD', url: 'https://x.example', value: '$.usd', every: '1m' };
+    const faults = faultsOf({
+      FEEDS: 'poll',
+      POLLS: JSON.stringify([
+        good,
+        { ...good, headers: { 'X-Key': 'hunter2' } },
+        {
+          symbol: 'eur/usd',
+          url: 'ftp://hunter2',
+          value: 'usd',
+          time: '$.',
+          every: '4s',
+          headers: { 'a b': 'hunter2' },
+        },
+        { ...good, symbol: 'A', url: 'https://u:hunter2@x.example', timeUnit: 'h', every: '2d', headers: { a: 1 } },
+        { symbol: 'B', interval: '1m' },
+      ]),
+    });
+    expect(faults.map((fault) => fault.replace(/ .*/, ''))).toEqual([
+      'POLLS[1].symbol:',
+      ...['symbol', 'url', 'every', 'headers', 'time', 'value'].map((field) => `POLLS[2].${field}:`),
+      ...['url', 'every', 'timeUnit', 'timeUnit', 'headers'].map((field) => `POLLS[3].${field}:`),
+      ...['interval', 'url', 'every', 'value'].map((field) => `POLLS[4].${field}:`),
+    ]);
+    expect(faults.join()).not.toContain('hunter2');
+  });
+
+  it('refuses polls that are no list, too many, or nobody would read', () => {
+    for (const POLLS of ['{"key":"hunter2"}', '[1]', 'hunter2', '[null]']) {
+      expect(faultsOf({ FEEDS: 'poll', POLLS })).toEqual([
+        'POLLS: the given value (not shown) must be a JSON list of objects',
+      ]);
+    }
+    const one = { url: 'https://x.example', value: '$', every: '1m' };
+    const many = Array.from({ length: 101 }, (_, i) => ({ ...one, symbol: `S${i}` }));
+    expect(faultsOf({ FEEDS: 'poll', POLLS: JSON.stringify(many) })).toEqual(['POLLS: 101 entries, at most 100']);
+    expect(faultsOf({ FEEDS: 'poll' })).toEqual(['POLLS: the feed poll needs a list of what to ask for']);
+    expect(faultsOf({ POLLS: JSON.stringify(many.slice(1)) })).toEqual(['POLLS: given, but FEEDS does not name poll']);
+  });
+
   it('reads durations and lists', () => {
     const settings = readSettings({ EVENTS_RETENTION: '3h', BINANCE_SYMBOLS: ' BTCUSDT , ETHUSDT ' });
     expect(settings.EVENTS_RETENTION).toBe(10_800_000);
