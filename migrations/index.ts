@@ -2,6 +2,15 @@ import { Bus1700000000001 } from './1700000000001-bus.js';
 import { Ingestion1700000000002 } from './1700000000002-ingestion.js';
 import { Processing1700000000003 } from './1700000000003-processing.js';
 import { Aggregation1700000000004 } from './1700000000004-aggregation.js';
+import { IngestionEveryVenue1700000000005 } from './1700000000005-ingestion-every-venue.js';
+import { AggregationGapTimes1700000000006 } from './1700000000006-aggregation-gap-times.js';
 
 /** In the order in which they run. */
-export const MIGRATIONS = [Bus1700000000001, Ingestion1700000000002, Processing1700000000003, Aggregation1700000000004];
+export const MIGRATIONS = [
+  Bus1700000000001,
+  Ingestion1700000000002,
+  Processing1700000000003,
+  Aggregation1700000000004,
+  IngestionEveryVenue1700000000005,
+  AggregationGapTimes1700000000006,
+];

@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { type CandleData, decimalText, formatInstant, type IntervalName, INTERVALS } from '../contracts/index.js';
+import {
+  type CandleData,
+  decimalText,
+  formatInstant,
+  type IntervalName,
+  INTERVALS,
+  isPolled,
+} from '../contracts/index.js';
 import type { Candle } from './candle.js';
 
 export type CandleRow = Readonly<{ source: string; symbol: string; interval: IntervalName; candle: Candle }>;
@@ -33,7 +40,8 @@ const CANDLE = `c.source, c.symbol, c.interval_name, (extract(epoch from c.open_
   trim_scale(c.taker_buy_volume)::text as taker_buy_volume, trim_scale(c.taker_buy_quote_volume)::text as taker_buy_quote_volume,
   c.closed, c.revision, c.open_id, c.close_id,
   exists (select from aggregation.gap g where g.open and g.source = c.source and g.symbol = c.symbol
-          and g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1) as incomplete`;
+          and case when g.from_at is null then g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1
+                   else g.from_at < c.close_time and g.to_at >= c.open_time end) as incomplete`;
 
 type Row = {
   source: string;
@@ -176,7 +184,10 @@ export class CandleStore {
     )) as (SeriesKey & { volume: string })[];
   }
 
-  /** The rolling day that ends with the minute of the last trade, from minute candles; undefined without any. */
+  /**
+   * The rolling day that ends with the minute of the last trade, from minute candles; undefined without any. It opens
+   * with its first trade; of a polled source with the value that stood when it began, which may be the only other one.
+   */
   async day(key: SeriesKey): Promise<DaySummary | undefined> {
     // 1,440 minute candles: 0.3 ms, where the trades themselves took 180
     const [row] = (await this.dataSource.query(
@@ -188,11 +199,19 @@ export class CandleStore {
          from aggregation.candle c, last
          where c.source = $1 and c.symbol = $2 and c.interval_name = '1m' and c.open_time >= last.until - interval '2 days'
        ), opened as (
-         select open from minute where current order by open_time limit 1
+         select coalesce(
+           case when $3 then (
+             select c.close from aggregation.candle c
+             where c.source = $1 and c.symbol = $2 and c.interval_name = '1m' and c.open_time < last.until - interval '1 day'
+             order by c.open_time desc limit 1
+           ) end,
+           (select open from minute where current order by open_time limit 1)
+         ) as open from last
        )
        select last.close::text as price, opened.open::text as open_price, trim_scale(last.close - opened.open)::text as change,
               round((last.close - opened.open) * 100 / opened.open, 4)::float8 as change_percent,
-              max(high) filter (where current)::text as high, min(low) filter (where current)::text as low,
+              greatest(max(high) filter (where current), opened.open)::text as high,
+              least(min(low) filter (where current), opened.open)::text as low,
               trim_scale(sum(volume) filter (where current))::text as volume,
               trim_scale(sum(quote_volume) filter (where current))::text as quote_volume,
               trim_scale(coalesce(sum(volume) filter (where not current), 0))::text as previous_volume,
@@ -200,7 +219,7 @@ export class CandleStore {
               (sum(trades) filter (where current))::bigint as trades,
               (extract(epoch from last.until) * 1000000)::bigint as until_us
        from minute, last, opened group by last.close, last.until, opened.open`,
-      [key.source, key.symbol],
+      [key.source, key.symbol, isPolled(key.source)],
     )) as {
       price: string;
       open_price: string;

@@ -34,7 +34,11 @@ export function fillQuietWindows(
 
 function gapBetween(a: StoredCandle, b: StoredCandle, gaps: readonly OpenGap[]): boolean {
   const [after, before] = [BigInt(a.closeId), BigInt(b.openId)];
-  return gaps.some((gap) => gap.fromTradeId < before && gap.toTradeId > after);
+  return gaps.some(({ fromTradeId, toTradeId, fromUs, toUs }) =>
+    fromUs === undefined || toUs === undefined
+      ? fromTradeId < before && toTradeId > after
+      : fromUs < b.closeTimeUs && toUs >= a.openTimeUs,
+  );
 }
 
 function flatCandle(previous: StoredCandle, openTimeUs: number, intervalUs: number): FilledCandle {

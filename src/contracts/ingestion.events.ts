@@ -25,9 +25,13 @@ export type GapV1Data = Readonly<{
   /** First and last missing id, both inclusive, decimal text. Some ids between them may be recorded. */
   fromTradeId: string;
   toTradeId: string;
-  /** How many ids were missing when this was said. */
-  missing: number;
+  /** How many ids were missing when this was said; null where the venue numbers no trades. */
+  missing: number | null;
+  /** Where the venue numbers no trades: from when to when nobody listened, epoch microseconds. The ids follow from it. */
+  fromUs?: number;
+  toUs?: number;
 }>;
+/** Sent again, with the same id and narrower bounds, when a gap that cannot be filled shrinks. */
 export const GapOpenedV1 = durable<GapV1Data>('ingestion.gap-opened.v1');
 /** Every id of the gap is recorded or known never to come through; sent once per gap. */
 export const GapClosedV1 = durable<GapV1Data>('ingestion.gap-closed.v1');

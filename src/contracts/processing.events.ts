@@ -1,4 +1,5 @@
-import { durable } from './event.js';
+import { durable, volatile } from './event.js';
+import type { TradesReceivedV1Data } from './ingestion.events.js';
 
 /** The new trades of one series, one array per field, of one length, in order of arrival. */
 export type RecordedSeries = Readonly<{
@@ -26,3 +27,6 @@ export type TradesRejectedV1Data = Readonly<{
   rejected: readonly Readonly<{ source: string; symbol: string; venueSymbol: string; tradeId: string }>[];
 }>;
 export const TradesRejectedV1 = durable<TradesRejectedV1Data>('processing.trades-rejected.v1');
+
+/** Trades that found the queue in front of recording full. Where the venue can give them again they are fetched. */
+export const TradesDroppedV1 = volatile<TradesReceivedV1Data>('processing.trades-dropped.v1');

@@ -1,49 +1,67 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { GapV1Data } from '../contracts/index.js';
 import { type IdRun, multirangeText } from './coverage.js';
 
 export type SeriesKey = Readonly<{ source: string; venueSymbol: string; symbol: string }>;
 export type Hole = SeriesKey & IdRun;
-export type Gap = SeriesKey & IdRun & Readonly<{ id: string; missing: bigint }>;
 
+/** Ids of a series that were recorded. */
+export type Recorded = SeriesKey &
+  Readonly<{
+    runs: readonly IdRun[];
+    /** Event time of the highest of them, epoch microseconds. */
+    lastAtUs: number;
+    /** The venue numbers its trades one by one. */
+    isContiguous: boolean;
+  }>;
+
+/** Where a series ends. */
+export type SeriesEnd = SeriesKey &
+  Readonly<{
+    /** The first id after everything accounted for. */
+    nextId: bigint;
+    /** Event time of the trade before it; unknown for one recorded before version 0.2. */
+    lastAtUs: number | undefined;
+  }>;
+
+/** More holes than these are found in turns. */
+export const MOST_HOLES = 10_000;
 /** Ids this far below the first one known still belong to it: a feed may begin out of order. Older ones open no hole. */
 const REORDERED_START = 10_000;
+const EARLIER_START = `least(c.from_id, lower(excluded.accounted * int8multirange(int8range(c.from_id - ${REORDERED_START}, null))))`;
 
-/** Which trade ids are accounted for, and the gaps that were found. */
+/** Which trade ids of each series are accounted for. */
 @Injectable()
 export class CoverageStore {
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
 
   /**
-   * Accounts for ids that are recorded, rejected, or known never to come. Union: order and repeats do not matter.
-   * Returns the series that were new, with their first id.
+   * Accounts for recorded ids. Union: order and repeats do not matter. Returns the series that were new, with their
+   * first id.
    */
-  async account(
-    tx: EntityManager,
-    series: readonly (SeriesKey & { runs: readonly IdRun[] })[],
-  ): Promise<(SeriesKey & { firstId: bigint })[]> {
+  async account(tx: EntityManager, series: readonly Recorded[]): Promise<(SeriesKey & { firstId: bigint })[]> {
     const rows = (await tx.query(
-      `insert into ingestion.coverage as c (source, venue_symbol, symbol, accounted)
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::int8multirange[])
+      `insert into ingestion.coverage as c (source, venue_symbol, symbol, accounted, from_id, last_at_us, contiguous)
+       select source, venue_symbol, symbol, runs, lower(runs), last_at_us, contiguous
+       from unnest($1::text[], $2::text[], $3::text[], $4::int8multirange[], $5::bigint[], $6::boolean[])
+         as r(source, venue_symbol, symbol, runs, last_at_us, contiguous)
        on conflict (source, venue_symbol) do update set
-         accounted = c.accounted + (excluded.accounted * int8multirange(int8range(lower(c.accounted) - ${REORDERED_START}, null)))
-       returning c.source, c.venue_symbol, c.symbol, lower(c.accounted) as first_id, c.xmax = 0 as is_new`,
+         accounted = case when c.contiguous then c.accounted + excluded.accounted
+                          else int8multirange(range_merge(c.accounted + excluded.accounted)) end,
+         from_id = ${EARLIER_START},
+         given_up = c.given_up - int8multirange(int8range(${EARLIER_START}, c.from_id)),
+         last_at_us = case when upper(excluded.accounted) > upper(c.accounted) then excluded.last_at_us else c.last_at_us end
+       returning c.source, c.venue_symbol, c.symbol, c.from_id, c.xmax = 0 as is_new`,
       [
         series.map((one) => one.source),
         series.map((one) => one.venueSymbol),
         series.map((one) => one.symbol),
         series.map((one) => multirangeText(one.runs)),
+        series.map((one) => one.lastAtUs),
+        series.map((one) => one.isContiguous),
       ],
-    )) as { source: string; venue_symbol: string; symbol: string; first_id: string; is_new: boolean }[];
-    return rows
-      .filter((row) => row.is_new)
-      .map((row) => ({
-        source: row.source,
-        venueSymbol: row.venue_symbol,
-        symbol: row.symbol,
-        firstId: BigInt(row.first_id),
-      }));
+    )) as { source: string; venue_symbol: string; symbol: string; from_id: string; is_new: boolean }[];
+    return rows.filter((row) => row.is_new).map((row) => ({ ...keyOf(row), firstId: BigInt(row.from_id) }));
   }
 
   /** Accounts for rejected ids among those seen so far; an id far ahead, as garbage has, must not tear a hole. */
@@ -60,87 +78,78 @@ export class CoverageStore {
     );
   }
 
-  /** Every hole between accounted ids, ascending within a series. */
+  /** Nobody looks for these ids any more. */
+  async giveUp(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<void> {
+    await tx.query(
+      `update ingestion.coverage set given_up = given_up + int8multirange(int8range($3, $4, '[]')) where source = $1 and venue_symbol = $2`,
+      [key.source, key.venueSymbol, from, to],
+    );
+  }
+
+  /**
+   * Looks for these ids again, and for none between them and where the series began. Returns the ids among them that
+   * are missing and that no open gap looks for yet.
+   */
+  async reclaim(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<(IdRun & { missing: bigint })[]> {
+    const rows = (await tx.query(
+      `with c as (
+         select * from ingestion.coverage where source = $1 and venue_symbol = $2 for update
+       ), missing as (
+         select int8multirange(int8range($3, least($4::bigint + 1, upper(c.accounted)))) - c.accounted - coalesce((
+                  select range_agg(int8range(g.from_trade_id, g.to_trade_id, '[]')) from ingestion.gap g
+                  where g.source = $1 and g.venue_symbol = $2 and g.state in ('open', 'filling')), '{}') as ids
+         from c where $3::bigint < upper(c.accounted)
+       ), bounds as (
+         select lower(ids) as from_id, upper(ids) as end_id, ids from missing where not isempty(ids)
+       ), reclaimed as (
+         update ingestion.coverage u set
+           from_id = least(u.from_id, b.from_id),
+           given_up = u.given_up - int8multirange(int8range(b.from_id, b.end_id))
+                      + case when b.end_id < u.from_id then int8multirange(int8range(b.end_id, u.from_id)) else '{}' end
+         from bounds b where u.source = $1 and u.venue_symbol = $2
+       )
+       select from_id, end_id - 1 as to_id, (select sum(upper(r) - lower(r)) from unnest(ids) r) as missing from bounds`,
+      [key.source, key.venueSymbol, from, to],
+    )) as { from_id: string; to_id: string; missing: string }[];
+    return rows.map((row) => ({ from: BigInt(row.from_id), to: BigInt(row.to_id), missing: BigInt(row.missing) }));
+  }
+
+  /** The holes between ids that are accounted for, ascending within a series; MOST_HOLES of them at most. */
   async holes(source: string): Promise<Hole[]> {
     const rows = (await this.dataSource.query(
       `select source, venue_symbol, symbol, lower(hole) as from_id, upper(hole) - 1 as to_id
        from (select source, venue_symbol, symbol,
-                    unnest(int8multirange(int8range(lower(accounted), upper(accounted))) - accounted) as hole
-             from ingestion.coverage where source = $1) holes
-       order by venue_symbol, lower(hole) limit 10000`,
+                    unnest(int8multirange(int8range(from_id, upper(accounted + given_up))) - accounted - given_up) as hole
+             from ingestion.coverage where source = $1 and contiguous) holes
+       order by venue_symbol, lower(hole) limit ${MOST_HOLES}`,
       [source],
     )) as { source: string; venue_symbol: string; symbol: string; from_id: string; to_id: string }[];
-    return rows.map((row) => ({
-      source: row.source,
-      venueSymbol: row.venue_symbol,
-      symbol: row.symbol,
-      from: BigInt(row.from_id),
-      to: BigInt(row.to_id),
-    }));
+    return rows.map((row) => ({ ...keyOf(row), from: BigInt(row.from_id), to: BigInt(row.to_id) }));
   }
 
-  /** The first id after everything accounted for, by venue symbol. */
-  async nextIds(source: string): Promise<Map<string, bigint>> {
+  /** The end of every series of a source, by venue symbol. */
+  async ends(source: string): Promise<Map<string, SeriesEnd>> {
     const rows = (await this.dataSource.query(
-      `select venue_symbol, upper(accounted) as next from ingestion.coverage where source = $1`,
+      `select source, venue_symbol, symbol, upper(accounted + given_up) as next_id,
+              case when upper(accounted) > coalesce(upper(given_up), 0) then last_at_us end as last_at_us
+       from ingestion.coverage where source = $1`,
       [source],
-    )) as { venue_symbol: string; next: string }[];
-    return new Map(rows.map((row) => [row.venue_symbol, BigInt(row.next)]));
-  }
-
-  async openGap(tx: EntityManager, gap: Omit<Gap, 'id'>): Promise<Gap> {
-    const rows = (await tx.query(
-      `insert into ingestion.gap (source, venue_symbol, symbol, from_trade_id, to_trade_id, missing) values ($1, $2, $3, $4, $5, $6) returning id`,
-      [gap.source, gap.venueSymbol, gap.symbol, gap.from.toString(), gap.to.toString(), gap.missing.toString()],
-    )) as { id: string }[];
-    return { ...gap, id: rows[0]!.id };
-  }
-
-  async closeGap(tx: EntityManager, gap: Gap): Promise<void> {
-    await tx.query(`update ingestion.gap set state = 'closed', closed_at = now() where id = $1`, [gap.id]);
-  }
-
-  /** The venue cannot give these trades: the gap stays in sight, but nobody looks for its ids any more. */
-  async giveUpGap(tx: EntityManager, gap: Gap, reason: string): Promise<void> {
-    await this.markUnfillable(tx, gap, reason);
-    await this.account(tx, [{ ...gap, runs: [gap] }]);
-  }
-
-  async markUnfillable(tx: EntityManager, gap: Gap, reason: string): Promise<void> {
-    await tx.query(`update ingestion.gap set state = 'unfillable', reason = $2 where id = $1`, [gap.id, reason]);
-  }
-
-  async openGaps(source: string): Promise<Gap[]> {
-    const rows = (await this.dataSource.query(
-      `select id, source, venue_symbol, symbol, from_trade_id, to_trade_id, missing from ingestion.gap
-       where source = $1 and state in ('open', 'filling') order by id`,
-      [source],
-    )) as {
-      id: string;
-      source: string;
-      venue_symbol: string;
-      symbol: string;
-      from_trade_id: string;
-      to_trade_id: string;
-      missing: string;
-    }[];
-    return rows.map((row) => ({
-      id: row.id,
-      source: row.source,
-      venueSymbol: row.venue_symbol,
-      symbol: row.symbol,
-      from: BigInt(row.from_trade_id),
-      to: BigInt(row.to_trade_id),
-      missing: BigInt(row.missing),
-    }));
+    )) as { source: string; venue_symbol: string; symbol: string; next_id: string; last_at_us: string | null }[];
+    return new Map(
+      rows.map((row) => [
+        row.venue_symbol,
+        {
+          ...keyOf(row),
+          nextId: BigInt(row.next_id),
+          lastAtUs: row.last_at_us === null ? undefined : Number(row.last_at_us),
+        },
+      ]),
+    );
   }
 }
 
-export const gapData = (gap: Gap): GapV1Data => ({
-  gapId: gap.id,
-  source: gap.source,
-  symbol: gap.symbol,
-  fromTradeId: gap.from.toString(),
-  toTradeId: gap.to.toString(),
-  missing: Number(gap.missing),
+const keyOf = (row: { source: string; venue_symbol: string; symbol: string }): SeriesKey => ({
+  source: row.source,
+  venueSymbol: row.venue_symbol,
+  symbol: row.symbol,
 });

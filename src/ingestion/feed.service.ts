@@ -1,125 +1,240 @@
 import { Logger } from '@nestjs/common';
-import { type FeedState, type Trade } from '../contracts/index.js';
-import { Backoff } from './backoff.js';
-import { type Connector, FrameError } from './connectors/connector.js';
-import { VenueSocket } from './venue-socket.service.js';
+import type { FeedState, Trade } from '../contracts/index.js';
+import { Attempts } from './attempts.js';
+import { Connection } from './connection.service.js';
+import { type Connector, FrameError, type Parsed } from './connectors/connector.js';
+import type { FeedStatus, LimitStatus, RunningFeed, SymbolStatus } from './feed-status.js';
+import type { GapFiller } from './gap-filler.service.js';
+import { SilenceWatch } from './silence-watch.service.js';
+import { SymbolActivity } from './symbol-activity.js';
+import { type Listed, listSymbols } from './symbol-list.js';
+import type { VenueHistory } from './venue-history.service.js';
+import type { VenueProducts } from './venue-products.service.js';
+import type { VenueRest } from './venue-rest.service.js';
 
 const FLUSH_EVERY_MS = 10;
 const FLUSH_TRADES = 2000;
-/** How long both sockets of a rotation deliver. */
-const OVERLAP_MS = 5000;
+/** Subscriptions take effect a moment after they were sent. */
+const SUBSCRIBED_WITHIN_MS = 1000;
+const LOOK_EVERY_MS = 1000;
+/** How long until a symbol that was refused is asked for again; doubles each time. */
+const ASK_AGAIN_MS = { first: 5000, most: 3_600_000 };
+const NOBODY_LISTENED = 'nobody was connected, and the venue has no history';
 
 /** What a feed tells whoever runs it. */
 export type FeedListener = Readonly<{
   trades(trades: readonly Trade[]): void;
   changed(state: FeedState, reason: string): void;
-  /** A connection is up: time to fetch what was missed. */
-  connected(): void;
   badFrame(error: FrameError): void;
   unknownFrame(raw: string): void;
+  /** Nobody listened in between, and the venue can't tell what was traded: for venues without trade numbers. */
+  unheard(listed: readonly Listed[], fromUs: number | undefined, toUs: number, reason: string): void;
 }>;
 
-export type SymbolActivity = { lastTradedAtUs: number; lastReceivedAtUs: number; trades: number };
+export type FeedOptions = Readonly<{
+  connector: Connector;
+  wsUrl: string;
+  asked: readonly string[];
+  key?: string | undefined;
+  /** Most symbols that the account allows; further ones are named and left out. */
+  mostSymbols?: number;
+  rest?: VenueRest | undefined;
+  products?: VenueProducts | undefined;
+  history?: VenueHistory | undefined;
+  gaps?: GapFiller | undefined;
+  /** Highest id known of each venue symbol, delivered or only told of; the gap filler reads it. */
+  frontier: Map<string, { symbol: string; lastId: bigint }>;
+}>;
 
-/** One connector at work on one set of symbols: a socket, its successor on rotation, and the trades of the last moment. */
-export class Feed {
+/** One venue at work: its symbols, its connections, the trades of the last moment, and the watch over silent symbols. */
+export class Feed implements RunningFeed {
   private readonly logger: Logger;
-  private readonly backoff: Backoff;
-  private socket: VenueSocket | undefined;
-  private retry: NodeJS.Timeout | undefined;
-  private rotation: NodeJS.Timeout | undefined;
+  private readonly attempts: Attempts;
+  private connections: Connection[] = [];
+  private listed: readonly Listed[] = [];
+  private readonly activity = new Map<string, SymbolActivity>();
   private pending: Trade[] = [];
   private flushDue: NodeJS.Timeout | undefined;
+  private watch: NodeJS.Timeout | undefined;
   private stopped = false;
-
-  readonly activity = new Map<string, SymbolActivity>();
-  state: FeedState = 'connecting';
-  sinceUs = Date.now() * 1000;
-  reason = 'starting';
-  lastError: string | undefined;
-  lastFrameAtUs: number | undefined;
-  reconnects = 0;
-  frames = 0;
-  nextTryMs: number | undefined;
+  private told = '';
+  private lastRefusal: string | undefined;
+  private lastFrameAtUs: number | undefined;
+  private frames = 0;
+  private readonly startedAtUs = Date.now() * 1000;
 
   constructor(
-    readonly connector: Connector,
-    readonly wsUrl: string,
-    readonly venueSymbols: readonly string[],
+    private readonly options: FeedOptions,
     private readonly listener: FeedListener,
   ) {
-    this.logger = new Logger(`Feed ${connector.id}`);
-    this.backoff = new Backoff(connector.attemptsPer5Min);
+    this.logger = new Logger(`Feed ${options.connector.id}`);
+    this.attempts = new Attempts(options.connector.attemptsPer5Min);
+  }
+
+  get source() {
+    return this.options.connector.id;
   }
 
   start(): void {
-    this.connect('starting');
+    void this.begin();
   }
 
   /** Hands over what was received and closes. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.retry);
-    clearTimeout(this.rotation);
-    this.socket?.close('stopped');
+    clearInterval(this.watch);
+    for (const connection of this.connections) connection.stop();
     this.flush();
-    this.change('stopped', 'the process stops');
+    await this.options.gaps?.stop();
   }
 
-  private connect(reason: string): void {
+  status(): FeedStatus {
+    const { connector, gaps } = this.options;
+    const nowMs = Date.now();
+    const { state, reason, sinceUs } = this.worst();
+    const errors = [...this.connections.map(({ lastError }) => lastError), this.lastRefusal, gaps?.lastError];
+    return {
+      source: connector.id,
+      exchange: connector.exchange,
+      state,
+      sinceUs,
+      reason,
+      lastError: errors.find((error) => error !== undefined),
+      lastFrameAtUs: this.lastFrameAtUs,
+      frames: this.frames,
+      reconnects: this.connections.reduce((sum, { reconnects }) => sum + reconnects, 0),
+      connections: this.connections.length,
+      openGaps: gaps?.unfilled.length ?? 0,
+      missingTrades: Number(gaps?.unfilled.reduce((sum, { missing }) => sum + (missing ?? 0n), 0n) ?? 0),
+      limits: this.limits(nowMs),
+      symbols: this.listed.map((one) => this.symbolStatus(one, nowMs)),
+    };
+  }
+
+  /** The symbol a person means, in any spelling; undefined when this feed does not read it. */
+  find(name: string): Listed | undefined {
+    const wanted = name.toUpperCase();
+    const spelled = this.options.connector.spelling(wanted);
+    return this.listed.find(
+      ({ symbol, venueSymbol, problem }) =>
+        problem === undefined && (symbol === wanted || venueSymbol === wanted || venueSymbol === spelled),
+    );
+  }
+
+  private async begin(): Promise<void> {
+    const { connector, asked, products, gaps, history, mostSymbols = Infinity } = this.options;
+    const listed = listSymbols(connector, asked, await products?.atStart());
     if (this.stopped) return;
-    this.change('connecting', reason);
-    this.socket = this.open();
+    let room = mostSymbols;
+    this.listed = listed.map((one) =>
+      one.problem === undefined && --room < 0
+        ? { ...one, problem: `beyond the ${mostSymbols} the account allows` }
+        : one,
+    );
+    this.nameProblems(this.listed);
+    products?.later((late) => this.nameLate(listSymbols(connector, asked, late)));
+    const venueSymbols = this.listed.filter(({ problem }) => problem === undefined).map((one) => one.venueSymbol);
+    for (const { venueSymbol, symbol, problem } of this.listed) {
+      if (problem === undefined) this.activity.set(venueSymbol, new SymbolActivity(venueSymbol, symbol, Date.now()));
+    }
+    for (let at = 0; at < venueSymbols.length; at += connector.symbolsPerConnection)
+      this.connections.push(this.connection(venueSymbols.slice(at, at + connector.symbolsPerConnection)));
+    if (this.connections.length === 0) this.changed();
+    for (const connection of this.connections) connection.start();
+    gaps?.start();
+    if (!history) return;
+    const watch = new SilenceWatch(history, () => this.connections, this.activity);
+    this.watch = setInterval(() => void watch.look(Date.now()), LOOK_EVERY_MS).unref();
   }
 
-  private open(): VenueSocket {
-    this.backoff.attempted(Date.now());
-    const { url, frames } = this.connector.connection(this.wsUrl, this.venueSymbols);
-    const socket: VenueSocket = new VenueSocket(url, frames, this.connector.sendEveryMs, {
-      opened: () => {
-        if (this.socket !== socket) return;
-        this.change('connected', 'the venue accepted the connection');
-        this.planRotation(this.connector.rotateAfterMs);
-        this.listener.connected();
+  private connection(venueSymbols: readonly string[]): Connection {
+    const { connector, wsUrl, key, gaps } = this.options;
+    // until the first frame of a connection nobody listened: since the last frame, or since an earlier process ended
+    let unheard: { fromUs: number | undefined } | undefined = { fromUs: undefined };
+    let subscribedUs: number | undefined;
+    const connection: Connection = new Connection(
+      { connector, wsUrl, key, venueSymbols, attempts: this.attempts },
+      {
+        changed: () => this.changed(),
+        subscribed: () => {
+          subscribedUs = Date.now() * 1000 + SUBSCRIBED_WITHIN_MS * 1000;
+          for (const symbol of venueSymbols) this.activity.get(symbol)?.pace.restart(Date.now());
+          setTimeout(() => void gaps?.catchUp(venueSymbols), SUBSCRIBED_WITHIN_MS).unref();
+        },
+        lost: () => {
+          unheard ??= { fromUs: this.lastFrameAtUs };
+          subscribedUs = undefined;
+        },
+        skipped: () => {
+          this.logger.warn('frames were lost on the way: looking for what they brought');
+          void gaps?.catchUp(venueSymbols);
+        },
+        frame: (raw, receivedAtUs) => {
+          if (unheard && subscribedUs !== undefined) {
+            this.tellUnheard(venueSymbols, unheard.fromUs, Math.max(receivedAtUs, subscribedUs), NOBODY_LISTENED);
+            unheard = undefined;
+          }
+          const parsed = this.onFrame(raw, receivedAtUs, venueSymbols);
+          if (parsed?.kind === 'refused') this.refused(parsed, connection);
+          return parsed;
+        },
       },
-      frame: (raw, receivedAtUs) => this.onFrame(raw, receivedAtUs),
-      closed: (why, livedMs) => {
-        if (this.socket === socket) this.onClosed(why, livedMs);
-      },
-    });
-    return socket;
+    );
+    return connection;
   }
 
-  private onFrame(raw: string, receivedAtUs: number): void {
+  private onFrame(raw: string, receivedAtUs: number, venueSymbols: readonly string[]): Parsed | undefined {
+    const { connector, frontier } = this.options;
+    // ids that are made from it must not collide, whatever the clock does
+    const atUs = Math.max(receivedAtUs, (this.lastFrameAtUs ?? 0) + 1);
+    const beforeUs = this.lastFrameAtUs;
     this.frames++;
-    this.lastFrameAtUs = receivedAtUs;
+    this.lastFrameAtUs = atUs;
     try {
-      const parsed = this.connector.parse(raw, receivedAtUs);
-      if (parsed.kind === 'trades') this.take(parsed.trades);
-      else if (parsed.kind === 'shutdown') this.rotate('the venue announced its shutdown');
-      else if (parsed.kind === 'refused') this.refused(parsed.message);
-      else if (parsed.kind === 'unknown') this.listener.unknownFrame(raw);
+      const parsed = connector.parse(raw, atUs);
+      if (parsed.kind === 'trades') {
+        this.take(parsed.trades);
+        for (const bad of parsed.badRows ?? []) this.onBadFrame(bad, venueSymbols, beforeUs, atUs);
+      } else if (parsed.kind === 'alive') {
+        for (const { venueSymbol, tradeId } of parsed.lastIds ?? []) {
+          const activity = this.activity.get(venueSymbol);
+          if (activity) advance(frontier, venueSymbol, activity.symbol, BigInt(tradeId));
+        }
+      } else if (parsed.kind === 'unknown') this.listener.unknownFrame(raw);
+      return parsed;
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.listener.badFrame(error);
+      this.onBadFrame(error, venueSymbols, beforeUs, atUs);
+      return undefined;
     }
   }
 
+  /** Where trades have numbers a lost one shows by itself; elsewhere what cannot be read is a hole. */
+  private onBadFrame(
+    error: FrameError,
+    venueSymbols: readonly string[],
+    fromUs: number | undefined,
+    toUs: number,
+  ): void {
+    this.listener.badFrame(error);
+    this.tellUnheard(venueSymbols, fromUs, toUs, `a frame could not be read: ${error.message}`);
+  }
+
+  private tellUnheard(venueSymbols: readonly string[], fromUs: number | undefined, toUs: number, reason: string): void {
+    if (this.options.connector.contiguousIds) return;
+    const listed = this.listed.filter(({ venueSymbol }) => venueSymbols.includes(venueSymbol));
+    this.listener.unheard(listed, fromUs, toUs, reason);
+  }
+
   private take(trades: readonly Trade[]): void {
+    const { connector, frontier } = this.options;
     for (const trade of trades) {
       this.pending.push(trade);
-      const known = this.activity.get(trade.venueSymbol);
-      if (known) {
-        known.lastTradedAtUs = Math.max(known.lastTradedAtUs, trade.tradedAtUs);
-        known.lastReceivedAtUs = trade.receivedAtUs;
-        known.trades++;
-      } else if (this.venueSymbols.includes(trade.venueSymbol)) {
-        this.activity.set(trade.venueSymbol, {
-          lastTradedAtUs: trade.tradedAtUs,
-          lastReceivedAtUs: trade.receivedAtUs,
-          trades: 1,
-        });
-      }
+      const activity = this.activity.get(trade.venueSymbol);
+      activity?.heard(trade);
+      // what is visibly no trade does not tell how far the venue is
+      if (connector.contiguousIds && activity && !trade.price.startsWith('-'))
+        advance(frontier, trade.venueSymbol, trade.symbol, BigInt(trade.tradeId));
     }
     if (this.pending.length >= FLUSH_TRADES) this.flush();
     else this.flushDue ??= setTimeout(() => this.flush(), FLUSH_EVERY_MS);
@@ -131,44 +246,82 @@ export class Feed {
     if (this.pending.length === 0) return;
     const trades = this.pending;
     this.pending = [];
+    for (const { venueSymbol, tradeId, tradedAtUs } of [trades[0]!, trades.at(-1)!])
+      this.options.history?.note(venueSymbol, BigInt(tradeId), tradedAtUs);
     this.listener.trades(trades);
   }
 
-  private onClosed(why: string, livedMs: number): void {
-    if (this.stopped) return;
-    clearTimeout(this.rotation);
-    this.lastError = why;
-    this.reconnects++;
-    const waitMs = this.backoff.waitMs(livedMs, Date.now());
-    this.nextTryMs = Date.now() + waitMs;
-    this.change('waiting', `${why}; next try in ${Math.round(waitMs)} ms`);
-    this.retry = setTimeout(() => this.connect(why), waitMs);
-  }
-
-  private planRotation(afterMs: number): void {
-    clearTimeout(this.rotation);
-    this.rotation = setTimeout(() => this.rotate('the venue limits how long a connection lives'), afterMs).unref();
-  }
-
-  /** Opens the next socket before the old one is closed; what both deliver falls to the identity of a trade. */
-  private rotate(reason: string): void {
-    const old = this.socket;
-    this.logger.log(`Rotating the connection: ${reason}`);
-    this.socket = this.open();
-    setTimeout(() => old?.close('rotated'), OVERLAP_MS).unref();
-  }
-
-  private refused(message: string): void {
-    this.lastError = message;
+  /** A symbol that the venue refuses is asked for again, ever more rarely: it may be listed later. */
+  private refused({ message, venueSymbol }: { message: string; venueSymbol?: string }, connection: Connection): void {
+    this.lastRefusal = message;
     this.logger.warn(`The venue refused: ${message}`);
+    const activity = venueSymbol === undefined ? undefined : this.activity.get(venueSymbol);
+    if (!activity) return;
+    activity.refusal = message;
+    const waitMs = ASK_AGAIN_MS.first * 2 ** Math.min(activity.refusals++, 10);
+    setTimeout(() => connection.askAgain([activity.venueSymbol]), Math.min(waitMs, ASK_AGAIN_MS.most)).unref();
   }
 
-  private change(state: FeedState, reason: string): void {
-    if (state !== this.state) this.sinceUs = Date.now() * 1000;
-    this.state = state;
-    this.reason = reason;
-    if (state === 'waiting') this.logger.warn(reason);
-    else this.logger.log(`${state}: ${reason}`);
+  private nameProblems(listed: readonly Listed[]): void {
+    for (const { venueSymbol, problem } of listed)
+      if (problem !== undefined) this.logger.warn(`${venueSymbol} is not read: ${problem}`);
+  }
+
+  /** The venue's list came after the start: symbols it does not know are named, the connections stay as they are. */
+  private nameLate(listed: readonly Listed[]): void {
+    const unknown = listed.filter(({ problem }) => problem !== undefined);
+    this.nameProblems(unknown);
+    for (const { venueSymbol, problem } of unknown) {
+      const activity = this.activity.get(venueSymbol);
+      if (activity && activity.trades === 0) activity.refusal = problem;
+    }
+  }
+
+  private symbolStatus({ venueSymbol, symbol, problem }: Listed, nowMs: number): SymbolStatus {
+    const activity = problem === undefined ? this.activity.get(venueSymbol) : undefined;
+    if (activity) return activity.status(nowMs);
+    const nothing = { trades: 0, tradesPerSecond: 0, lastTradedAtUs: undefined, lastReceivedAtUs: undefined };
+    return { venueSymbol, symbol, state: 'unknown', reason: problem, ...nothing };
+  }
+
+  private limits(nowMs: number): LimitStatus[] {
+    const { connector, rest, mostSymbols } = this.options;
+    const most = Math.max(0, ...this.connections.map(({ venueSymbols }) => venueSymbols.length));
+    return [
+      { name: 'connection attempts in 5 minutes', used: this.attempts.used(nowMs), allowed: connector.attemptsPer5Min },
+      {
+        name: 'symbols on one connection',
+        used: most,
+        allowed: Math.min(connector.symbolsPerConnection, mostSymbols ?? Infinity),
+      },
+      ...(rest ? [rest.limit] : []),
+    ];
+  }
+
+  /** The feed is as well as the connection that is worst off. */
+  private worst(): { state: FeedState; reason: string; sinceUs: number } {
+    const order: FeedState[] = ['waiting', 'connecting', 'stopped', 'connected'];
+    const [worst] = this.connections.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+    if (worst) return worst;
+    const reason = this.listed.length === 0 ? "reading the venue's list of symbols" : 'none of its symbols can be read';
+    return { state: this.listed.length === 0 ? 'connecting' : 'waiting', reason, sinceUs: this.startedAtUs };
+  }
+
+  private changed(): void {
+    const { state, reason } = this.worst();
+    if (this.told === `${state} ${reason}`) return;
+    this.told = `${state} ${reason}`;
     this.listener.changed(state, reason);
   }
+}
+
+function advance(
+  frontier: Map<string, { symbol: string; lastId: bigint }>,
+  venueSymbol: string,
+  symbol: string,
+  id: bigint,
+): void {
+  const known = frontier.get(venueSymbol);
+  if (!known) frontier.set(venueSymbol, { symbol, lastId: id });
+  else if (id > known.lastId) known.lastId = id;
 }

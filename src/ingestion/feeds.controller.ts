@@ -1,13 +1,11 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { formatInstant } from '../contracts/index.js';
-import { AppError } from '../platform/errors/index.js';
+import { formatInstant, isPolled } from '../contracts/index.js';
 import { API, ApiProblems, NoQuery } from '../platform/http/index.js';
 import { nowUs } from '../platform/observability/index.js';
-import type { Feed } from './feed.service.js';
-import { FeedBody, FeedsBody } from './feeds.dto.js';
-import { Feeds } from './feeds.service.js';
-import type { GapFiller } from './gap-filler.service.js';
+import type { FeedStatus, SymbolStatus } from './feed-status.js';
+import { FeedBody, FeedsBody, type FeedSymbolBody } from './feeds.dto.js';
+import { Feeds, notRunning } from './feeds.service.js';
 
 @ApiTags('feeds')
 @Controller(`${API}/feeds`)
@@ -15,11 +13,11 @@ export class FeedsController {
   constructor(private readonly feeds: Feeds) {}
 
   @Get()
-  @ApiOperation({ summary: 'Every running feed: state, since, ages, gaps, last error' })
+  @ApiOperation({ summary: 'Every running feed: state, ages, rates, gaps, limits in use, last error' })
   @ApiOkResponse({ type: FeedsBody })
   @ApiProblems('request.bad-parameter')
   list(@Query() _query: NoQuery): FeedsBody {
-    return { items: this.feeds.running.map(bodyOf), nextCursor: null };
+    return { items: this.feeds.statuses().map(bodyOf), nextCursor: null };
   }
 
   @Get(':source')
@@ -27,38 +25,52 @@ export class FeedsController {
   @ApiOkResponse({ type: FeedBody })
   @ApiProblems('request.bad-parameter', 'market.unknown-source')
   one(@Param('source') source: string, @Query() _query: NoQuery): FeedBody {
-    const found = this.feeds.running.find(({ feed }) => feed.connector.id === source);
-    if (!found)
-      throw new AppError(
-        'market.unknown-source',
-        `${source.slice(0, 60)} is not running; FEEDS names the feeds of this process`,
-      );
+    const found = this.feeds.statuses().find((status) => status.source === source);
+    if (!found) throw notRunning(source);
     return bodyOf(found);
   }
 }
 
-function bodyOf({ feed, gaps }: { feed: Feed; gaps: GapFiller | undefined }): FeedBody {
+function bodyOf(status: FeedStatus): FeedBody {
+  const { source, exchange, state, reason, frames, connections, reconnects, openGaps, missingTrades } = status;
   const now = nowUs();
   return {
-    source: feed.connector.id,
-    exchange: feed.connector.exchange,
-    simulated: feed.connector.id === 'simulator',
-    state: feed.state,
-    since: formatInstant(feed.sinceUs),
-    reason: feed.reason,
-    lastError: feed.lastError ?? gaps?.lastError ?? null,
-    lastFrameAt: feed.lastFrameAtUs === undefined ? null : formatInstant(feed.lastFrameAtUs),
-    frames: feed.frames,
-    reconnects: feed.reconnects,
-    openGaps: gaps?.open.length ?? 0,
-    symbols: feed.venueSymbols.map((venueSymbol) => {
-      const activity = feed.activity.get(venueSymbol);
-      return {
-        venueSymbol,
-        trades: activity?.trades ?? 0,
-        lastTradedAt: activity ? formatInstant(activity.lastTradedAtUs) : null,
-        lastTradeAgeMs: activity ? Math.max(0, Math.round((now - activity.lastReceivedAtUs) / 1000)) : null,
-      };
-    }),
+    source,
+    exchange,
+    simulated: source === 'simulator',
+    polled: isPolled(source),
+    state,
+    since: formatInstant(status.sinceUs),
+    reason,
+    lastError: status.lastError ?? null,
+    lastFrameAt: instantOrNull(status.lastFrameAtUs),
+    lastFrameAgeMs: ageMs(status.lastFrameAtUs, now),
+    frames,
+    tradesPerSecond: rounded(status.symbols.reduce((sum, { tradesPerSecond }) => sum + tradesPerSecond, 0)),
+    connections,
+    reconnects,
+    openGaps,
+    missingTrades,
+    limits: status.limits.map((limit) => ({ ...limit })),
+    symbols: status.symbols.map((symbol) => symbolBody(symbol, now)),
   };
 }
+
+function symbolBody(status: SymbolStatus, now: number): FeedSymbolBody {
+  const { venueSymbol, symbol, state, reason, trades, tradesPerSecond, lastTradedAtUs, lastReceivedAtUs } = status;
+  return {
+    venueSymbol,
+    symbol,
+    state,
+    reason: reason ?? null,
+    trades,
+    tradesPerSecond: rounded(tradesPerSecond),
+    lastTradedAt: instantOrNull(lastTradedAtUs),
+    lastTradeAgeMs: ageMs(lastReceivedAtUs, now),
+  };
+}
+
+const instantOrNull = (us: number | undefined): string | null => (us === undefined ? null : formatInstant(us));
+const ageMs = (us: number | undefined, now: number): number | null =>
+  us === undefined ? null : Math.max(0, Math.round((now - us) / 1000));
+const rounded = (rate: number): number => Math.round(rate * 1000) / 1000;

@@ -1,48 +1,67 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { InjectMetric } from '@willsoto/nestjs-prometheus';
-import type { Counter, Gauge } from 'prom-client';
-import { FeedChangedV1, type FeedId, type Trade, TradesReceivedV1 } from '../contracts/index.js';
+import {
+  FeedChangedV1,
+  type FeedId,
+  type FeedState,
+  isPolled,
+  type PollId,
+  type Trade,
+  TradesReceivedV1,
+  type VenueId,
+} from '../contracts/index.js';
 import { Bus, DeadLetters } from '../platform/bus/index.js';
 import { Settings } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { HealthParts, type HealthReport, nowUs } from '../platform/observability/index.js';
+import type { FrameError } from './connectors/connector.js';
 import { CONNECTORS } from './connectors/registry.js';
 import { CoverageStore } from './coverage.store.js';
+import { FeedMetrics } from './feed-metrics.service.js';
+import type { FeedStatus, RunningFeed } from './feed-status.js';
 import { Feed } from './feed.service.js';
 import { GapFiller } from './gap-filler.service.js';
+import { GapStore } from './gap.store.js';
+import { Gaps } from './gaps.service.js';
+import { pollFeed } from './polls/poll-feed.service.js';
+import { PollMetrics } from './polls/poll-metrics.service.js';
 import { simulatedSymbols } from './simulator/character.js';
 import { type Simulator, startSimulator } from './simulator/simulator.server.js';
+import { type Target, TARGETS } from './targets.js';
+import { UnheardSpells } from './unheard-spells.service.js';
 import { VenueHistory } from './venue-history.service.js';
-
-/** Where a feed connects and what it asks for. */
-type Target = Readonly<{ wsUrl: string; restUrl: string; venueSymbols: readonly string[] }>;
+import { VenueProducts } from './venue-products.service.js';
+import { VenueRest } from './venue-rest.service.js';
 
 const PAYLOAD_SHOWN = 4096;
-const MEASURE_EVERY_MS = 2000;
 /** A feed that tries to connect for longer makes the process not ready. */
 const CONNECT_BUDGET_MS = 120_000;
+/** Of the request weight a minute, where a venue has a list of symbols but no history. */
+const LIST_WEIGHT_PER_MINUTE = 200;
 
-/** Runs the configured feeds: their sockets, their gaps, and the simulator when one of them reads it. */
+/** A venue's feed, with what can be asked of it over REST. */
+export type VenueFeed = Readonly<{ feed: Feed; history: VenueHistory | undefined }>;
+
+/** Runs the configured feeds: the venues with their gaps, the polls, and the simulator when one of them reads it. */
 @Injectable()
 export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Feeds');
   private simulator: Simulator | undefined;
   private stopped = false;
-  private measuring: NodeJS.Timeout | undefined;
   private lastConnectedMs = Date.now();
-  readonly running: { feed: Feed; gaps: GapFiller | undefined }[] = [];
+  private readonly running: RunningFeed[] = [];
+  private readonly venues = new Map<string, VenueFeed>();
 
   constructor(
     private readonly settings: Settings,
     private readonly bus: Bus,
     private readonly deadLetters: DeadLetters,
     private readonly coverage: CoverageStore,
+    private readonly gapStore: GapStore,
+    private readonly gaps: Gaps,
+    private readonly unheard: UnheardSpells,
+    private readonly metrics: FeedMetrics,
+    private readonly pollMetrics: PollMetrics,
     health: HealthParts,
-    @InjectMetric('ingestor_fetch_total') private readonly frames: Counter<'source' | 'outcome'>,
-    @InjectMetric('ingestor_publish_total') private readonly published: Counter<'source'>,
-    @InjectMetric('feed_connected') private readonly connected: Gauge<'source'>,
-    @InjectMetric('feed_reconnects_total') private readonly reconnects: Counter<'source'>,
-    @InjectMetric('feed_age_seconds') private readonly age: Gauge<'source'>,
-    @InjectMetric('feed_gaps_open') private readonly gapsOpen: Gauge<'source'>,
   ) {
     health.register({ name: 'feeds', gatesReadiness: true, check: () => this.report() });
   }
@@ -53,88 +72,105 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onModuleDestroy(): Promise<void> {
     this.stopped = true;
-    clearInterval(this.measuring);
-    for (const { feed, gaps } of this.running) {
-      feed.stop();
-      await gaps?.stop();
-    }
+    this.metrics.stop();
+    await Promise.all(this.running.map((feed) => feed.stop()));
     await this.simulator?.close();
   }
 
+  statuses(): FeedStatus[] {
+    return this.running.map((feed) => feed.status());
+  }
+
+  /** Undefined for a source that is not running here, or that is polled. */
+  venue(source: string): VenueFeed | undefined {
+    return this.venues.get(source);
+  }
+
   private async start(): Promise<void> {
-    this.measuring = setInterval(() => this.measure(), MEASURE_EVERY_MS).unref();
+    this.metrics.start(() => this.statuses());
     for (const id of this.settings.FEEDS) {
       if (this.stopped) return;
       try {
-        this.run(id, await this.target(id));
+        const feed = await this.feedOf(id);
+        this.running.push(feed);
+        feed.start();
       } catch (error) {
         this.logger.error(`Feed ${id} could not start: ${(error as Error).message}`);
       }
     }
   }
 
-  private async target(id: FeedId): Promise<Target> {
-    if (id === 'binance') {
-      const { BINANCE_WS_URL: wsUrl, BINANCE_REST_URL: restUrl, BINANCE_SYMBOLS: venueSymbols } = this.settings;
-      return { wsUrl, restUrl, venueSymbols };
-    }
-    this.simulator = await startSimulator();
-    return { wsUrl: this.simulator.url, restUrl: this.simulator.restUrl, venueSymbols: simulatedSymbols };
+  private async feedOf(id: FeedId): Promise<RunningFeed> {
+    return isPolled(id) ? this.pollFeed(id) : this.venueFeed(id, await this.target(id));
   }
 
-  private run(id: FeedId, { wsUrl, restUrl, venueSymbols }: Target): void {
+  private pollFeed(id: PollId): RunningFeed {
+    return pollFeed(id, this.settings, {
+      publish: (source, trades) => this.publish(source, trades),
+      keepFrame: (source, { code, message, raw }) => this.keepFrame(source, code, message, raw),
+      changed: (source, state, reason) => this.changed(source, state, reason),
+      metrics: this.pollMetrics,
+    });
+  }
+
+  private async target(id: VenueId): Promise<Target> {
+    if (id !== 'simulator') return TARGETS[id](this.settings);
+    this.simulator = await startSimulator();
+    return { wsUrl: this.simulator.url, restUrl: this.simulator.restUrl, asked: simulatedSymbols };
+  }
+
+  private venueFeed(id: VenueId, target: Target): Feed {
     const connector = CONNECTORS[id];
+    const { restUrl } = target;
+    const rest =
+      restUrl === undefined ? undefined : new VenueRest(connector.history?.weightPerMinute ?? LIST_WEIGHT_PER_MINUTE);
+    const history = rest && connector.history && new VenueHistory(connector.history, restUrl!, rest);
     const frontier = new Map<string, { symbol: string; lastId: bigint }>();
-    const publish = (trades: readonly Trade[]): void => {
-      this.published.inc({ source: id }, trades.length);
-      this.bus.emit(TradesReceivedV1, { trades });
-    };
-    const gaps = connector.history
-      ? new GapFiller(
-          id,
-          this.bus,
-          this.coverage,
-          new VenueHistory(connector.history, restUrl),
-          this.settings.BACKFILL_MAX_TRADES,
-          publish,
-          frontier,
-        )
-      : undefined;
-    for (let at = 0; at < venueSymbols.length; at += connector.symbolsPerConnection) {
-      const symbols = venueSymbols.slice(at, at + connector.symbolsPerConnection);
-      const feed = new Feed(connector, wsUrl, symbols, {
+    const deliver = (trades: readonly Trade[]): void => this.publish(id, trades);
+    const gaps =
+      history &&
+      new GapFiller({
+        source: id,
+        coverage: this.coverage,
+        store: this.gapStore,
+        gaps: this.gaps,
+        history,
+        maxTrades: this.settings.BACKFILL_MAX_TRADES,
+        deliver,
+        frontier,
+      });
+    const products = rest && connector.products && new VenueProducts(connector, restUrl!, rest);
+    const feed = new Feed(
+      { ...target, connector, rest, history, gaps, products, frontier },
+      {
         trades: (trades) => {
-          this.frames.inc({ source: id, outcome: 'trade' }, trades.length);
-          if (connector.contiguousIds) advance(frontier, trades);
-          publish(trades);
+          this.metrics.received(id, 'trade', trades.length);
+          deliver(trades);
         },
-        connected: () => void gaps?.catchUp(symbols),
-        changed: (state, reason) => {
-          if (state === 'connected') this.lastConnectedMs = Date.now();
-          if (state === 'waiting') this.reconnects.inc({ source: id });
-          this.connected.set({ source: id }, state === 'connected' ? 1 : 0);
-          this.bus.emit(FeedChangedV1, { source: id, state, reason, atUs: nowUs() });
-        },
+        changed: (state, reason) => this.changed(id, state, reason),
         badFrame: (error) => this.keepFrame(id, error.code, error.message, error.raw),
         unknownFrame: (raw) =>
           this.keepFrame(id, 'parse.unknown-frame', 'the frame has no shape this connector knows', raw),
-      });
-      this.running.push({ feed, gaps });
-      feed.start();
-    }
-    gaps?.start();
+        unheard: (listed, fromUs, toUs, reason) => this.unheard.note(id, listed, fromUs, toUs, reason),
+      },
+    );
+    this.venues.set(id, { feed, history });
+    return feed;
   }
 
-  private keepFrame(
-    id: FeedId,
-    code: 'decode.not-json' | 'parse.bad-trade' | 'parse.unknown-frame',
-    message: string,
-    raw: string,
-  ): void {
-    this.frames.inc({ source: id, outcome: code });
-    const stage = code === 'decode.not-json' ? 'decode' : 'parse';
+  private publish(id: FeedId, trades: readonly Trade[]): void {
+    this.metrics.published(id, trades.length);
+    this.bus.emit(TradesReceivedV1, { trades });
+  }
+
+  private changed(id: FeedId, state: FeedState, reason: string): void {
+    this.bus.emit(FeedChangedV1, { source: id, state, reason, atUs: nowUs() });
+  }
+
+  private keepFrame(id: FeedId, code: FrameError['code'] | 'parse.unknown-frame', message: string, raw: string): void {
+    this.metrics.received(id, code, 1);
     this.deadLetters.report({
-      stage,
+      stage: code === 'decode.not-json' ? 'decode' : 'parse',
       code,
       message,
       source: { kind: 'feed', id },
@@ -143,36 +179,23 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
-  private measure(): void {
-    for (const { feed, gaps } of this.running) {
-      const source = feed.connector.id;
-      if (feed.lastFrameAtUs !== undefined) this.age.set({ source }, (nowUs() - feed.lastFrameAtUs) / 1e6);
-      this.gapsOpen.set({ source }, gaps?.open.length ?? 0);
-    }
-  }
-
-  /** Ready while at least one feed is connected, or none has been for less than the budget. */
+  /** Ready while at least one venue is connected (a poll, where there is none), or none has been for less than the budget. */
   private report(): HealthReport {
-    if (this.running.some(({ feed }) => feed.state === 'connected')) this.lastConnectedMs = Date.now();
+    const statuses = this.statuses();
+    const venues = statuses.filter(({ source }) => !isPolled(source));
+    const counted = venues.length > 0 ? venues : statuses;
+    if (counted.some(({ state }) => state === 'connected')) this.lastConnectedMs = Date.now();
     const up = this.running.length > 0 && Date.now() - this.lastConnectedMs < CONNECT_BUDGET_MS;
-    const details = this.running.map(({ feed, gaps }) => ({
-      source: feed.connector.id,
-      state: feed.state,
-      reason: feed.reason,
-      lastFrameAgeMs: feed.lastFrameAtUs === undefined ? null : Math.round((nowUs() - feed.lastFrameAtUs) / 1000),
-      openGaps: gaps?.open.length ?? 0,
+    const details = statuses.map(({ source, state, reason, lastFrameAtUs, openGaps }) => ({
+      source,
+      state,
+      reason,
+      lastFrameAgeMs: lastFrameAtUs === undefined ? null : Math.round((nowUs() - lastFrameAtUs) / 1000),
+      openGaps,
     }));
     return { up, details: { feeds: details } };
   }
 }
 
-/** Notes how far each symbol has come; what is visibly no trade does not count. */
-function advance(frontier: Map<string, { symbol: string; lastId: bigint }>, trades: readonly Trade[]): void {
-  for (const { venueSymbol, symbol, tradeId, price } of trades) {
-    if (price.startsWith('-')) continue;
-    const id = BigInt(tradeId);
-    const known = frontier.get(venueSymbol);
-    if (!known) frontier.set(venueSymbol, { symbol, lastId: id });
-    else if (id > known.lastId) known.lastId = id;
-  }
-}
+export const notRunning = (source: string): AppError =>
+  new AppError('market.unknown-source', `${source.slice(0, 60)} is not running; FEEDS names the feeds of this process`);

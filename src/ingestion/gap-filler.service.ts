@@ -1,13 +1,16 @@
 import { Logger } from '@nestjs/common';
-import { GapClosedV1, GapOpenedV1, type Trade } from '../contracts/index.js';
-import type { Bus } from '../platform/bus/index.js';
+import type { Trade } from '../contracts/index.js';
 import { isTransientDatabaseError } from '../platform/errors/index.js';
 import { joinHoles } from './coverage.js';
+import { type CoverageStore, type Hole, MOST_HOLES, type SeriesEnd } from './coverage.store.js';
+import type { Gap, GapStore, NewGap } from './gap.store.js';
+import type { Gaps } from './gaps.service.js';
 import { type Frontier, type Tail, Tails } from './tails.js';
-import { type CoverageStore, type Gap, gapData, type Hole } from './coverage.store.js';
 import type { VenueHistory } from './venue-history.service.js';
 
 const LOOK_EVERY_MS = 500;
+/** One look fetches no longer, so that new holes are seen meanwhile. */
+const FETCH_WITHIN_MS = 2000;
 /** Holes closer than a page of history are one gap: one request heals them. */
 const JOIN_WITHIN = 1000n;
 /** A venue that answered past an id this often without giving it will not give it. */
@@ -15,13 +18,26 @@ const ANSWERS_BEFORE_GIVING_UP = 3;
 const RETRY_CAP_MS = 60_000;
 /** A page is handed over in parts: a queue with little room left then takes some of it instead of none. */
 const PART_TRADES = 100;
-/** Fetched trades go the way of live ones; this many may be on that way before the next page is asked for. */
+/** Fetched trades go the way of live ones; this many pages may be on that way before the next one is asked for. */
 const PAGES_AHEAD = 20;
 
 /** Whether the venue answered past the end of what was asked for, and the first id it gave. */
 type Answer = Readonly<{ isPast: boolean; firstId: bigint | undefined }>;
 
-type Filling = { gap: Gap; emptyAnswers: number; failures: number; notBeforeMs: number };
+type Effort = { emptyAnswers: number; failures: number; notBeforeMs: number; askedMs: number };
+
+export type GapFillerOptions = Readonly<{
+  source: string;
+  coverage: CoverageStore;
+  store: GapStore;
+  gaps: Gaps;
+  history: VenueHistory;
+  /** Most trades fetched to heal one gap that was not asked for. */
+  maxTrades: number;
+  /** Takes trades the way live ones go. */
+  deliver: (trades: readonly Trade[]) => void;
+  frontier: Frontier;
+}>;
 
 /**
  * The owner of contiguity for one source: finds holes in the recorded ids, keeps them as gaps, and fills them by id.
@@ -29,32 +45,20 @@ type Filling = { gap: Gap; emptyAnswers: number; failures: number; notBeforeMs: 
  */
 export class GapFiller {
   private readonly logger: Logger;
-  private readonly filling = new Map<string, Filling>();
+  private readonly efforts = new Map<string, Effort>();
   /** Highest hole of each symbol at the look before: what was there then is no mere reordering. */
   private seenUpTo = new Map<string, bigint>();
   private readonly tails = new Tails();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
-  private loaded = false;
   private stopped = false;
   private readonly catchingUp = new Set<string>();
+  /** Gaps that are being filled, as of the last look. */
+  unfilled: readonly Gap[] = [];
   lastError: string | undefined;
 
-  constructor(
-    private readonly source: string,
-    private readonly bus: Bus,
-    private readonly coverage: CoverageStore,
-    private readonly history: VenueHistory,
-    private readonly maxTrades: number,
-    private readonly deliver: (trades: readonly Trade[]) => void,
-    /** The highest id received of each venue symbol, and its canonical symbol. */
-    private readonly frontier: Frontier,
-  ) {
-    this.logger = new Logger(`Gaps ${source}`);
-  }
-
-  get open(): readonly Gap[] {
-    return [...this.filling.values()].map(({ gap }) => gap);
+  constructor(private readonly options: GapFillerOptions) {
+    this.logger = new Logger(`Gaps ${options.source}`);
   }
 
   start(): void {
@@ -75,38 +79,34 @@ export class GapFiller {
    * show the hole, miss nothing either. What is beyond the bound of one healing shows as a hole with the next trade.
    */
   async catchUp(venueSymbols: readonly string[]): Promise<void> {
-    try {
-      const nextIds = await this.coverage.nextIds(this.source);
-      for (const venueSymbol of venueSymbols) {
-        const nextId = nextIds.get(venueSymbol);
-        if (nextId === undefined || this.catchingUp.has(venueSymbol)) continue;
-        this.catchingUp.add(venueSymbol);
-        try {
-          await this.fetch(venueSymbol, nextId, undefined, Math.floor(this.maxTrades / this.history.pageTrades));
-        } finally {
-          this.catchingUp.delete(venueSymbol);
-        }
+    const { coverage, history, maxTrades, source } = this.options;
+    for (const venueSymbol of venueSymbols) {
+      if (this.catchingUp.has(venueSymbol) || this.stopped) continue;
+      this.catchingUp.add(venueSymbol);
+      try {
+        const end = (await coverage.ends(source)).get(venueSymbol);
+        if (!end) continue;
+        this.noteEnd(end);
+        await this.fetch(venueSymbol, end.nextId, undefined, Math.floor(maxTrades / history.pageTrades));
+      } catch (error) {
+        this.fault(`${venueSymbol}: could not catch up: ${(error as Error).message}`);
+      } finally {
+        this.catchingUp.delete(venueSymbol);
       }
-    } catch (error) {
-      this.fault(`could not catch up: ${(error as Error).message}`);
     }
   }
 
   private async look(): Promise<void> {
+    const { coverage, store, source, frontier } = this.options;
     try {
-      if (!this.loaded) {
-        for (const gap of await this.coverage.openGaps(this.source)) this.track(gap);
-        this.loaded = true;
-      }
-      const [holes, nextIds] = [await this.coverage.holes(this.source), await this.coverage.nextIds(this.source)];
-      await this.closeFilled(holes, nextIds);
+      this.unfilled = await store.unfilled(source);
+      const [holes, ends] = [await coverage.holes(source), await coverage.ends(source)];
+      for (const end of ends.values()) this.noteEnd(end);
+      await this.closeFilled(holes, ends);
       await this.openNew(holes);
-      for (const tail of this.tails.stuck(nextIds, this.frontier, Date.now())) await this.openTail(tail);
+      for (const tail of this.tails.stuck(nextIds(ends), frontier, Date.now())) await this.openTail(tail);
       this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
-      const due = [...this.filling.values()].find(
-        (one) => one.notBeforeMs <= Date.now() && !this.catchingUp.has(one.gap.venueSymbol),
-      );
-      if (due) await this.fill(due, holes, nextIds);
+      await this.fillDue(holes, ends);
     } catch (error) {
       if (!isTransientDatabaseError(error))
         this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
@@ -122,102 +122,121 @@ export class GapFiller {
     }
   }
 
-  /** What arrived and was dropped, with no later trade to show the hole. */
+  /** What arrived and was dropped, or what the venue says it sent, with no later trade to show the hole. */
   private async openTail({ venueSymbol, from, to }: Tail): Promise<void> {
-    const hole = { source: this.source, venueSymbol, symbol: this.frontier.get(venueSymbol)!.symbol, from, to };
+    const { source, frontier } = this.options;
+    const hole = { source, venueSymbol, symbol: frontier.get(venueSymbol)!.symbol, from, to };
     if (!this.isTracked(hole)) await this.openGap({ ...hole, missing: to - from + 1n });
   }
 
   /** A hole larger than one healing may be is healed at its newer end; the older part is told as unfillable. */
-  private async openGap(gap: Omit<Gap, 'id'>): Promise<void> {
-    const beyond = gap.missing - BigInt(this.maxTrades);
+  private async openGap(gap: NewGap & { missing: bigint }): Promise<void> {
+    const { maxTrades, gaps } = this.options;
+    const beyond = gap.missing - BigInt(maxTrades);
     if (beyond > 0n) {
       const middle = gap.from + beyond;
       const older = { ...gap, to: middle - 1n, missing: beyond };
-      await this.bus.transaction(async (tx) => {
-        const kept = await this.coverage.openGap(tx, older);
-        await this.bus.append(tx, GapOpenedV1, gapData(kept));
-        await this.coverage.giveUpGap(tx, kept, `more than BACKFILL_MAX_TRADES (${this.maxTrades}) are missing`);
-      });
+      await gaps.openUnfillable(older, `more than BACKFILL_MAX_TRADES (${maxTrades}) were missing`);
       this.logger.warn(
         `${gap.symbol}: ${beyond} trades from ${gap.from} stay missing, more than BACKFILL_MAX_TRADES allows to fetch`,
       );
-      if (this.maxTrades === 0) return;
+      if (maxTrades === 0) return;
       gap = { ...gap, from: middle, missing: gap.to - middle + 1n };
     }
-    const opened = await this.bus.transaction(async (tx) => {
-      const kept = await this.coverage.openGap(tx, gap);
-      await this.bus.append(tx, GapOpenedV1, gapData(kept));
-      return kept;
-    });
+    this.unfilled = [...this.unfilled, await gaps.open(gap)];
     this.logger.warn(`${gap.symbol}: ${gap.missing} trades missing between ${gap.from} and ${gap.to}, fetching them`);
-    this.track(opened);
   }
 
-  private async closeFilled(holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): Promise<void> {
-    for (const { gap } of this.filling.values()) {
-      if (firstMissing(gap, holes, nextIds) !== undefined) continue;
-      await this.bus.transaction(async (tx) => {
-        await this.coverage.closeGap(tx, gap);
-        await this.bus.append(tx, GapClosedV1, gapData(gap));
-      });
-      this.filling.delete(gap.id);
+  private async closeFilled(holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
+    if (holes.length >= MOST_HOLES) return; // a hole that is not listed looks like a filled one
+    for (const gap of this.unfilled) {
+      if (firstMissing(gap, holes, ends) !== undefined) continue;
+      await this.options.gaps.close(gap);
+      this.forget(gap);
       this.logger.log(`${gap.symbol}: gap of ${gap.missing} trades closed`);
     }
   }
 
-  private async fill(filling: Filling, holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): Promise<void> {
-    const { gap } = filling;
-    const first = firstMissing(gap, holes, nextIds);
+  /** Holes that were found come before ranges that a person asked for; within each, the one that waited longest. */
+  private async fillDue(holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
+    const startedMs = Date.now();
+    const due = this.unfilled.filter(
+      (gap) => this.effortFor(gap).notBeforeMs <= startedMs && !this.catchingUp.has(gap.venueSymbol),
+    );
+    const byTurn = due.sort(
+      (a, b) => Number(a.isRequested) - Number(b.isRequested) || this.effortFor(a).askedMs - this.effortFor(b).askedMs,
+    );
+    for (const gap of byTurn) {
+      if (this.stopped || Date.now() - startedMs > FETCH_WITHIN_MS) return;
+      await this.fill(gap, holes, ends);
+    }
+  }
+
+  private async fill(gap: Gap, holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
+    const effort = this.effortFor(gap);
+    const first = firstMissing(gap, holes, ends);
     if (first === undefined) return;
-    if (filling.emptyAnswers >= ANSWERS_BEFORE_GIVING_UP)
-      return this.giveUp(filling, 'the venue answered past these ids without them');
+    if (effort.emptyAnswers >= ANSWERS_BEFORE_GIVING_UP)
+      return this.giveUp(gap, 'the venue answered past these ids without them');
+    effort.askedMs = Date.now();
     try {
-      const answer = await this.fetch(gap.venueSymbol, first, gap.to, PAGES_AHEAD);
+      const answer = await this.fetch(gap.venueSymbol, first, gap, PAGES_AHEAD);
       // what the venue gave and is not recorded yet is on its way, or was dropped by a full queue: only what it
       // answers past without giving counts against it
-      if (answer.isPast && answer.firstId !== first) filling.emptyAnswers++;
-      filling.failures = 0;
-      filling.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answer.isPast ? 3 : 2);
+      if (answer.isPast && answer.firstId !== first) effort.emptyAnswers++;
+      effort.failures = 0;
+      effort.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answer.isPast ? 3 : 2);
     } catch (error) {
-      filling.failures++;
-      filling.notBeforeMs = Date.now() + Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** filling.failures);
+      effort.failures++;
+      effort.notBeforeMs = Date.now() + Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** effort.failures);
       this.fault(`${gap.symbol}: ${(error as Error).message}`);
     }
   }
 
-  /** Fetches from `fromId` to `toId`, or to the present, at most so many pages, and hands over what came. */
-  private async fetch(venueSymbol: string, fromId: bigint, toId: bigint | undefined, pages: number): Promise<Answer> {
+  /** Fetches from `fromId` to the end of a gap, or to the present, at most so many pages, and hands over what came. */
+  private async fetch(venueSymbol: string, fromId: bigint, gap: Gap | undefined, pages: number): Promise<Answer> {
+    const { history, store, deliver } = this.options;
     let firstId: bigint | undefined;
     for (let page = 0; page < pages && !this.stopped; page++) {
-      const trades = await this.history.page(venueSymbol, fromId);
-      const wanted = toId === undefined ? trades : trades.filter(({ tradeId }) => BigInt(tradeId) <= toId);
-      for (let at = 0; at < wanted.length; at += PART_TRADES) this.deliver(wanted.slice(at, at + PART_TRADES));
+      const { trades, isNewest } = await history.page(venueSymbol, fromId);
+      const wanted = gap ? trades.filter(({ tradeId }) => BigInt(tradeId) <= gap.to) : trades;
+      if (gap) await store.noteFetched(gap, wanted.length);
+      for (let at = 0; at < wanted.length; at += PART_TRADES) deliver(wanted.slice(at, at + PART_TRADES));
       const last = trades.at(-1);
       if (!last) break; // not given out yet
       firstId ??= BigInt(trades[0]!.tradeId);
       const lastId = BigInt(last.tradeId);
-      if (toId === undefined ? trades.length < this.history.pageTrades : lastId >= toId)
-        return { isPast: true, firstId };
+      if (gap ? lastId >= gap.to : isNewest) return { isPast: true, firstId };
       fromId = lastId + 1n;
     }
     return { isPast: false, firstId };
   }
 
-  private async giveUp(filling: Filling, reason: string): Promise<void> {
-    await this.bus.transaction((tx) => this.coverage.giveUpGap(tx, filling.gap, reason));
-    this.filling.delete(filling.gap.id);
-    this.logger.warn(
-      `${filling.gap.symbol}: trades between ${filling.gap.from} and ${filling.gap.to} stay missing: ${reason}`,
-    );
+  private async giveUp(gap: Gap, reason: string): Promise<void> {
+    await this.options.gaps.giveUp(gap, reason);
+    this.forget(gap);
+    this.logger.warn(`${gap.symbol}: trades between ${gap.from} and ${gap.to} stay missing: ${reason}`);
+  }
+
+  private noteEnd({ venueSymbol, nextId, lastAtUs }: SeriesEnd): void {
+    if (lastAtUs !== undefined) this.options.history.note(venueSymbol, nextId - 1n, lastAtUs);
   }
 
   private isTracked(hole: Hole): boolean {
-    return this.open.some((gap) => gap.venueSymbol === hole.venueSymbol && gap.from <= hole.from && hole.to <= gap.to);
+    return this.unfilled.some(
+      (gap) => gap.venueSymbol === hole.venueSymbol && gap.from <= hole.from && hole.to <= gap.to,
+    );
   }
 
-  private track(gap: Gap): void {
-    this.filling.set(gap.id, { gap, emptyAnswers: 0, failures: 0, notBeforeMs: 0 });
+  private effortFor(gap: Gap): Effort {
+    const known = this.efforts.get(gap.id) ?? { emptyAnswers: 0, failures: 0, notBeforeMs: 0, askedMs: 0 };
+    this.efforts.set(gap.id, known);
+    return known;
+  }
+
+  private forget(gap: Gap): void {
+    this.efforts.delete(gap.id);
+    this.unfilled = this.unfilled.filter(({ id }) => id !== gap.id);
   }
 
   private fault(message: string): void {
@@ -226,11 +245,14 @@ export class GapFiller {
   }
 }
 
+const nextIds = (ends: ReadonlyMap<string, SeriesEnd>): Map<string, bigint> =>
+  new Map([...ends].map(([venueSymbol, { nextId }]) => [venueSymbol, nextId]));
+
 /** The first id of a gap that is not accounted for; ids from the next one of its series on are not either. */
-function firstMissing(gap: Gap, holes: readonly Hole[], nextIds: ReadonlyMap<string, bigint>): bigint | undefined {
+function firstMissing(gap: Gap, holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): bigint | undefined {
   const hole = holes.find((one) => one.venueSymbol === gap.venueSymbol && one.from <= gap.to && one.to >= gap.from);
   if (hole) return hole.from < gap.from ? gap.from : hole.from;
-  const nextId = nextIds.get(gap.venueSymbol);
+  const nextId = ends.get(gap.venueSymbol)?.nextId;
   if (nextId === undefined || nextId > gap.to) return undefined;
   return nextId < gap.from ? gap.from : nextId;
 }

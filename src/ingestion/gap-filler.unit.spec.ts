@@ -1,39 +1,54 @@
-import type { EntityManager } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Trade } from '../contracts/index.js';
-import type { Gap, Hole } from './coverage.store.js';
-import { GapFiller } from './gap-filler.service.js';
+import type { Hole } from './coverage.store.js';
+import type { Gap, NewGap } from './gap.store.js';
+import { GapFiller, type GapFillerOptions } from './gap-filler.service.js';
 
 const KEY = { source: 'binance', venueSymbol: 'BTCUSDT', symbol: 'BTCUSDT' };
 
 /** A filler over ids 1 to 100 of which `missing` are not accounted for, and a venue that gives `given`. */
-function fillerOver({ missing, given }: { missing: [bigint, bigint]; given: bigint[] }) {
-  const holes: Hole[] = [{ ...KEY, from: missing[0], to: missing[1] }];
+function fillerOver({ missing, given }: { missing: [bigint, bigint][]; given: bigint[] }) {
+  const holes: Hole[] = missing.map(([from, to]) => ({ ...KEY, from, to }));
   const told: string[] = [];
   const delivered: string[] = [];
-  const coverage = {
-    openGaps: () => Promise.resolve([]),
-    holes: () => Promise.resolve([...holes]),
-    nextIds: () => Promise.resolve(new Map([['BTCUSDT', 101n]])),
-    openGap: (_tx: EntityManager, gap: Omit<Gap, 'id'>) => Promise.resolve({ ...gap, id: '1' }),
-    closeGap: () => Promise.resolve(void told.push('closed')),
-    giveUpGap: (_tx: EntityManager, _gap: Gap, reason: string) => {
-      holes.length = 0;
-      return Promise.resolve(void told.push(`given up: ${reason}`));
+  const open: Gap[] = [];
+  const options = {
+    source: 'binance',
+    maxTrades: 1000,
+    frontier: new Map(),
+    deliver: (trades: readonly Trade[]) => void delivered.push(...trades.map(({ tradeId }) => tradeId)),
+    coverage: {
+      holes: () => Promise.resolve([...holes]),
+      ends: () => Promise.resolve(new Map([['BTCUSDT', { ...KEY, nextId: 101n, lastAtUs: 0 }]])),
     },
-  };
-  const bus = {
-    transaction: (work: (tx: EntityManager) => Promise<unknown>) => work({} as EntityManager),
-    append: (_tx: EntityManager, event: { name: string }) => Promise.resolve(void told.push(event.name)),
-  };
-  const history = {
-    pageTrades: 1000,
-    page: (_symbol: string, fromId: bigint) =>
-      Promise.resolve(given.filter((id) => id >= fromId).map((id) => ({ tradeId: String(id) }) as Trade)),
-  };
-  const deliver = (trades: readonly Trade[]): void => void delivered.push(...trades.map(({ tradeId }) => tradeId));
-  const filler = new GapFiller('binance', bus as never, coverage as never, history as never, 1000, deliver, new Map());
-  return { filler, told, delivered, record: () => (holes.length = 0) };
+    store: { unfilled: () => Promise.resolve([...open]), noteFetched: () => Promise.resolve() },
+    gaps: {
+      open(gap: NewGap) {
+        told.push('opened');
+        const opened: Gap = { ...gap, id: String(open.length + 1), state: 'open', reason: null };
+        open.push(opened);
+        return Promise.resolve(opened);
+      },
+      close(gap: Gap) {
+        open.splice(open.indexOf(gap), 1);
+        return Promise.resolve(void told.push('closed'));
+      },
+      giveUp(_gap: Gap, reason: string) {
+        open.length = holes.length = 0;
+        return Promise.resolve(void told.push(`given up: ${reason}`));
+      },
+    },
+    history: {
+      pageTrades: 1000,
+      note: () => undefined,
+      page: (_symbol: string, fromId: bigint) =>
+        Promise.resolve({
+          trades: given.filter((id) => id >= fromId).map((id) => ({ tradeId: String(id) }) as Trade),
+          isNewest: true,
+        }),
+    },
+  } as Partial<Record<keyof GapFillerOptions, unknown>> as GapFillerOptions;
+  return { filler: new GapFiller(options), told, delivered, open, record: () => (holes.length = 0) };
 }
 
 const ids = (from: number, to: number): bigint[] => Array.from({ length: to - from + 1 }, (_, i) => BigInt(from + i));
@@ -48,37 +63,62 @@ afterEach(() => {
 
 describe('the owner of contiguity', () => {
   it('fetches a hole that outlives a look, and closes the gap once its ids are recorded', async () => {
-    const { filler, told, delivered, record } = fillerOver({ missing: [10n, 12n], given: ids(1, 100) });
+    const { filler, told, delivered, record } = fillerOver({ missing: [[10n, 12n]], given: ids(1, 100) });
     filler.start();
     await vi.advanceTimersByTimeAsync(600);
     expect(told).toEqual([]);
     await vi.advanceTimersByTimeAsync(500);
-    expect(told).toEqual(['ingestion.gap-opened.v1']);
+    expect(told).toEqual(['opened']);
     expect(delivered).toEqual(['10', '11', '12']);
     record();
     await vi.advanceTimersByTimeAsync(600);
-    expect(told).toEqual(['ingestion.gap-opened.v1', 'closed', 'ingestion.gap-closed.v1']);
+    expect(told).toEqual(['opened', 'closed']);
   });
 
   it('goes on asking for what the venue gives and a full queue drops, however long', async () => {
-    const { filler, told, delivered } = fillerOver({ missing: [10n, 12n], given: ids(1, 100) });
+    const { filler, told, delivered } = fillerOver({ missing: [[10n, 12n]], given: ids(1, 100) });
     filler.start();
     await vi.advanceTimersByTimeAsync(120_000);
-    expect(told).toEqual(['ingestion.gap-opened.v1']);
+    expect(told).toEqual(['opened']);
     expect(delivered.length).toBeGreaterThan(60);
   });
 
   it('gives up, in sight, on what the venue answers past without giving it', async () => {
-    const { filler, told } = fillerOver({ missing: [10n, 12n], given: [...ids(1, 9), ...ids(13, 100)] });
+    const { filler, told } = fillerOver({ missing: [[10n, 12n]], given: [...ids(1, 9), ...ids(13, 100)] });
     filler.start();
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(told).toEqual(['ingestion.gap-opened.v1', 'given up: the venue answered past these ids without them']);
+    expect(told).toEqual(['opened', 'given up: the venue answered past these ids without them']);
   });
 
   it('waits for what the venue has not given out yet', async () => {
-    const { filler, told } = fillerOver({ missing: [10n, 12n], given: ids(1, 9) });
+    const { filler, told } = fillerOver({ missing: [[10n, 12n]], given: ids(1, 9) });
     filler.start();
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(told).toEqual(['ingestion.gap-opened.v1']);
+    expect(told).toEqual(['opened']);
+  });
+
+  it('fills every gap that is due in one look, holes that were found before ranges that were asked for', async () => {
+    const { filler, delivered, open } = fillerOver({
+      missing: [
+        [10n, 12n],
+        [50n, 51n],
+        [90n, 90n],
+      ],
+      given: ids(1, 100),
+    });
+    const gap = (id: string, from: bigint, to: bigint, isRequested: boolean): Gap => ({
+      ...KEY,
+      id,
+      from,
+      to,
+      missing: to - from + 1n,
+      state: 'open',
+      reason: null,
+      isRequested,
+    });
+    open.push(gap('1', 10n, 12n, true), gap('2', 50n, 51n, false), gap('3', 90n, 90n, false));
+    filler.start();
+    await vi.advanceTimersByTimeAsync(600);
+    expect(delivered).toEqual(['50', '51', '90', '10', '11', '12']);
   });
 });

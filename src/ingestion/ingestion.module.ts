@@ -1,34 +1,30 @@
 import { Module } from '@nestjs/common';
-import { makeCounterProvider, makeGaugeProvider } from '@willsoto/nestjs-prometheus';
+import { Backfills } from './backfills.service.js';
 import { CoverageHandler } from './coverage.handler.js';
 import { CoverageStore } from './coverage.store.js';
+import { FEED_METRICS, FeedMetrics } from './feed-metrics.service.js';
 import { FeedsController } from './feeds.controller.js';
 import { Feeds } from './feeds.service.js';
+import { GapStore } from './gap.store.js';
+import { GapsController } from './gaps.controller.js';
+import { Gaps } from './gaps.service.js';
+import { POLL_METRICS, PollMetrics } from './polls/poll-metrics.service.js';
+import { UnheardSpells } from './unheard-spells.service.js';
 
 @Module({
-  controllers: [FeedsController],
+  controllers: [FeedsController, GapsController],
   providers: [
+    Backfills,
     CoverageHandler,
     CoverageStore,
+    FeedMetrics,
     Feeds,
-    makeCounterProvider({
-      name: 'ingestor_fetch_total',
-      help: 'Frames received, by what they were',
-      labelNames: ['source', 'outcome'],
-    }),
-    makeCounterProvider({
-      name: 'ingestor_publish_total',
-      help: 'Trades handed to processing, fetched ones included',
-      labelNames: ['source'],
-    }),
-    makeGaugeProvider({ name: 'feed_connected', help: '1 while the feed is connected', labelNames: ['source'] }),
-    makeGaugeProvider({ name: 'feed_age_seconds', help: 'Since the last frame of the feed', labelNames: ['source'] }),
-    makeGaugeProvider({
-      name: 'feed_gaps_open',
-      help: 'Holes in the recorded trades that are being filled',
-      labelNames: ['source'],
-    }),
-    makeCounterProvider({ name: 'feed_reconnects_total', help: 'Connections lost', labelNames: ['source'] }),
+    GapStore,
+    Gaps,
+    PollMetrics,
+    UnheardSpells,
+    ...FEED_METRICS,
+    ...POLL_METRICS,
   ],
 })
 export class IngestionModule {}

@@ -1,48 +1,111 @@
 import type { Trade } from '../contracts/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import type { TradeHistory } from './connectors/connector.js';
-import { WeightBudget } from './weight-budget.js';
+import { TradeTimes } from './trade-times.js';
+import type { VenueRest } from './venue-rest.service.js';
 
-const ANSWER_WITHIN_MS = 15_000;
-const PAUSE_WITHOUT_RETRY_AFTER_MS = 60_000;
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** Requests that may look for one trade id by time; interpolation takes three or four. */
+const MOST_TRIES = 24;
 
-/** Asks one venue for trades by id, within the request weight it allows. */
+export type Page = Readonly<{
+  /** Oldest first, the first with the id that was asked for, or the next one the venue has. */
+  trades: readonly Trade[];
+  /** The venue has nothing newer than this page yet. */
+  isNewest: boolean;
+}>;
+
+/** Asks one venue for trades by id, whether it knows them by id or by time. */
 export class VenueHistory {
-  private readonly budget: WeightBudget;
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly times = new Map<string, TradeTimes>();
 
   constructor(
     private readonly history: TradeHistory,
     private readonly restUrl: string,
-  ) {
-    this.budget = new WeightBudget(history.weightPerMinute, Date.now());
-  }
+    private readonly rest: VenueRest,
+  ) {}
 
   get pageTrades(): number {
     return this.history.pageTrades;
   }
 
-  /** Trades from `fromId` on, at most a page, oldest first. Throws with the venue's own words when it refuses. */
-  page(venueSymbol: string, fromId: bigint): Promise<Trade[]> {
-    const turn = this.queue.then(() => this.fetch(venueSymbol, fromId));
-    this.queue = turn.catch(() => undefined);
-    return turn;
+  /** Notes when a trade was made: where trades are known by time, its neighbours are found with it. */
+  note(venueSymbol: string, id: bigint, atUs: number): void {
+    if (this.history.by === 'time') this.timesOf(venueSymbol).note(id, atUs);
   }
 
-  private async fetch(venueSymbol: string, fromId: bigint): Promise<Trade[]> {
-    const waitMs = this.budget.take(this.history.weight, Date.now());
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
-    const { url, headers } = this.history.request(this.restUrl, venueSymbol, fromId);
-    const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
-    const body = await response.text();
-    if (response.status === 429 || response.status === 418) {
-      const seconds = Number(response.headers.get('retry-after'));
-      this.budget.pauseUntil(Date.now() + (seconds > 0 ? seconds * 1000 : PAUSE_WITHOUT_RETRY_AFTER_MS));
+  /** Trades from `fromId` on, at most a page. Throws with the venue's own words when it refuses. */
+  async page(venueSymbol: string, fromId: bigint): Promise<Page> {
+    if (this.history.by === 'id') {
+      const trades = from(fromId, await this.fetch(venueSymbol, fromId));
+      return { trades, isNewest: trades.length < this.pageTrades };
     }
-    if (!response.ok) throw new Error(`history answered ${response.status}: ${body.slice(0, 200)}`);
-    if (body.length > MAX_BODY_BYTES)
-      throw new Error(`history answered ${body.length} bytes, more than ${MAX_BODY_BYTES}`);
+    const times = this.timesOf(venueSymbol);
+    let askedUs = -1;
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const question = times.askFrom(fromId, this.pageTrades, tries) ?? { atUs: 0, isAdjacent: true };
+      // more trades at one instant than a page holds would lead to the same page for ever
+      askedUs = question.isAdjacent && question.atUs <= askedUs ? askedUs + 1 : question.atUs;
+      const found = await this.fetch(venueSymbol, BigInt(askedUs));
+      const [first, last] = [found[0], found.at(-1)];
+      for (const trade of [first, last]) if (trade) times.note(BigInt(trade.tradeId), trade.tradedAtUs);
+      const isNewest = found.length < this.pageTrades;
+      const isReached = isNewest || BigInt(last!.tradeId) >= fromId;
+      const isFromBelow = question.isAdjacent || askedUs === 0 || (first && BigInt(first.tradeId) <= fromId);
+      if (isReached && isFromBelow) return { trades: from(fromId, found), isNewest };
+    }
+    throw new Error(`${venueSymbol}: trade ${fromId} was not found by time in ${MOST_TRIES} requests`);
+  }
+
+  /** The first trade at or after an instant, among those with an id below `beforeId`; undefined when there is none. */
+  async firstIdSince(venueSymbol: string, sinceUs: number, beforeId: bigint): Promise<bigint | undefined> {
+    if (this.history.by === 'time') {
+      const [first] = await this.fetch(venueSymbol, BigInt(sinceUs));
+      return first && BigInt(first.tradeId) < beforeId ? BigInt(first.tradeId) : undefined;
+    }
+    // back in growing steps to a trade before the instant, then halving the span between
+    let [tooOld, late] = [-1n, beforeId];
+    for (let step = 1000n; late > 0n && tooOld < 0n; step *= 8n) {
+      const id = beforeId > step ? beforeId - step : 0n;
+      if (await this.isBefore(venueSymbol, id, sinceUs)) tooOld = id;
+      else late = id;
+    }
+    while (late - tooOld > 1n) {
+      const { trades } = await this.page(venueSymbol, tooOld + 1n + (late - tooOld - 1n) / 2n);
+      const first = trades[0];
+      if (!first) return undefined;
+      const at = trades.findIndex((trade) => trade.tradedAtUs >= sinceUs);
+      if (at > 0) return below(beforeId, BigInt(trades[at]!.tradeId));
+      if (at < 0) tooOld = BigInt(trades.at(-1)!.tradeId);
+      else late = tooOld + 1n + (late - tooOld - 1n) / 2n;
+    }
+    const { trades } = await this.page(venueSymbol, late);
+    const first = trades.find((trade) => trade.tradedAtUs >= sinceUs);
+    return first && below(beforeId, BigInt(first.tradeId));
+  }
+
+  /** The newest trades the venue has, at most a page, oldest first. */
+  newest(venueSymbol: string): Promise<Trade[]> {
+    return this.fetch(venueSymbol);
+  }
+
+  private async isBefore(venueSymbol: string, id: bigint, atUs: number): Promise<boolean> {
+    const { trades } = await this.page(venueSymbol, id);
+    return trades[0] !== undefined && trades[0].tradedAtUs < atUs;
+  }
+
+  private async fetch(venueSymbol: string, at?: bigint): Promise<Trade[]> {
+    const request = this.history.request(this.restUrl, venueSymbol, at);
+    const body = await this.rest.get(request, this.history.weight, MAX_BODY_BYTES);
     return this.history.parse(body, venueSymbol, nowUs());
   }
+
+  private timesOf(venueSymbol: string): TradeTimes {
+    const known = this.times.get(venueSymbol) ?? new TradeTimes();
+    this.times.set(venueSymbol, known);
+    return known;
+  }
 }
+
+const from = (id: bigint, trades: readonly Trade[]): Trade[] => trades.filter((trade) => BigInt(trade.tradeId) >= id);
+const below = (limit: bigint, id: bigint): bigint | undefined => (id < limit ? id : undefined);

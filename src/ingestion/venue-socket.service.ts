@@ -1,6 +1,5 @@
 import { WebSocket } from 'ws';
 import { nowUs, outsideOfTraces } from '../platform/observability/index.js';
-import { Silence } from './silence.js';
 
 const HANDSHAKE_MS = 10_000;
 const PING_EVERY_MS = 15_000;
@@ -9,40 +8,55 @@ const MAX_FRAME_BYTES = 1024 * 1024;
 
 export type SocketListener = Readonly<{
   opened(): void;
+  /** Every frame to send has been sent. */
+  subscribed(): void;
   frame(raw: string, receivedAtUs: number): void;
   /** Once, whatever the cause; `livedMs` is 0 when it never opened. */
   closed(reason: string, livedMs: number): void;
 }>;
 
-/** One connection to a venue, watched by two clocks: pings that are answered, and data at its own usual pace. */
+export type SocketOptions = Readonly<{
+  url: string;
+  /** Sent once open, `sendEveryMs` apart. */
+  frames: readonly string[];
+  sendEveryMs: number;
+  /** A connection without any frame for so long is dead; absent where the venue may be silent. */
+  silentAfterMs?: number | undefined;
+}>;
+
+/** One connection to a venue, watched by two clocks: pings that are answered, and the frames the venue promises. */
 export class VenueSocket {
   private readonly socket: WebSocket;
   private readonly watch: NodeJS.Timeout;
   private openedMs = 0;
-  private silence = new Silence(Date.now());
+  private heardMs = 0;
   private pingSentMs = 0;
   private pongDue = false;
   private ended = false;
+  private readonly unsent: { frame: string; done(): void }[] = [];
+  private sending: NodeJS.Timeout | undefined;
 
   constructor(
-    url: string,
-    frames: readonly string[],
-    sendEveryMs: number,
+    private readonly options: SocketOptions,
     private readonly listener: SocketListener,
   ) {
     this.socket = outsideOfTraces(
       () =>
-        new WebSocket(url, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES }),
+        new WebSocket(options.url, {
+          handshakeTimeout: HANDSHAKE_MS,
+          perMessageDeflate: false,
+          maxPayload: MAX_FRAME_BYTES,
+        }),
     );
     this.socket.on('open', () => {
-      this.openedMs = Date.now();
-      this.silence = new Silence(this.openedMs);
-      frames.forEach((frame, index) => setTimeout(() => this.send(frame), index * sendEveryMs).unref());
+      this.openedMs = this.heardMs = this.pingSentMs = Date.now();
       listener.opened();
+      if (options.frames.length === 0) listener.subscribed();
+      else this.send(options.frames, () => listener.subscribed());
     });
     this.socket.on('message', (data: Buffer, isBinary: boolean) => {
-      this.silence.heard(Date.now());
-      if (!isBinary) listener.frame(data.toString(), nowUs());
+      this.heardMs = Date.now();
+      if (!isBinary && !this.ended) listener.frame(data.toString(), nowUs());
     });
     this.socket.on('pong', () => (this.pongDue = false));
     this.socket.on('error', (error) => this.end(error.message));
@@ -55,23 +69,40 @@ export class VenueSocket {
     this.watch = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
   }
 
+  get isOpen(): boolean {
+    return this.openedMs > 0 && !this.ended;
+  }
+
+  /** Sends frames one after the other, at the pace the venue allows. */
+  send(frames: readonly string[], done: () => void = () => undefined): void {
+    this.unsent.push(...frames.map((frame, i) => ({ frame, done: i + 1 === frames.length ? done : () => undefined })));
+    this.sending ??= setTimeout(() => this.sendNext(), 0);
+  }
+
   /** Closes for good; the listener hears it. */
   close(reason: string): void {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.close(1000);
     this.end(reason);
   }
 
-  private send(frame: string): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(frame);
+  private sendNext(): void {
+    this.sending = undefined;
+    const next = this.unsent.shift();
+    if (!next || this.socket.readyState !== WebSocket.OPEN) return;
+    this.socket.send(next.frame);
+    next.done();
+    if (this.unsent.length > 0) this.sending = setTimeout(() => this.sendNext(), this.options.sendEveryMs).unref();
   }
 
   private look(): void {
     if (this.openedMs === 0) return;
     const now = Date.now();
-    const overdueMs = this.silence.overdueMs(now);
-    if (overdueMs > 0) this.end('connected but silent far beyond its usual pace');
-    else if (this.pongDue && now - this.pingSentMs > PING_EVERY_MS) this.end('no answer to a ping');
-    else if (!this.pongDue && now - this.pingSentMs > PING_EVERY_MS) this.ping(now);
+    const { silentAfterMs = Infinity } = this.options;
+    if (now - this.heardMs > silentAfterMs)
+      this.end(`connected but silent for ${Math.round((now - this.heardMs) / 1000)} s`);
+    else if (now - this.pingSentMs <= PING_EVERY_MS) return;
+    else if (this.pongDue) this.end('no answer to a ping');
+    else this.ping(now);
   }
 
   private ping(now: number): void {

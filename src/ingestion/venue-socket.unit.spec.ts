@@ -21,9 +21,10 @@ afterAll(async () => {
   await sdk.shutdown();
 });
 
-const deaf: SocketListener = { opened: () => undefined, frame: () => undefined, closed: () => undefined };
+const nothing = (): void => undefined;
+const deaf: SocketListener = { opened: nothing, subscribed: nothing, frame: nothing, closed: nothing };
 const open = (at: string, frames: readonly string[], listener: Partial<SocketListener>): VenueSocket =>
-  new VenueSocket(at, frames, 0, { ...deaf, ...listener });
+  new VenueSocket({ url: at, frames, sendEveryMs: 0 }, { ...deaf, ...listener });
 
 describe('the socket of a venue', () => {
   it('hears frames outside of the trace in which it was opened', async () => {

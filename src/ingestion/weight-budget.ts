@@ -1,3 +1,7 @@
+import type { LimitStatus } from './feed-status.js';
+
+const NAME = 'request weight at once';
+
 /** Spends a venue's request weight evenly: a tenth of a minute's worth at once, the rest as it comes back. */
 export class WeightBudget {
   private readonly burst: number;
@@ -20,6 +24,17 @@ export class WeightBudget {
     this.atMs = nowMs;
     const refillMs = this.left >= 0 ? 0 : (-this.left * 60_000) / this.perMinute;
     return Math.max(refillMs, this.pausedUntilMs - nowMs, 0);
+  }
+
+  /** How much of the minute's weight is spent and not yet back. */
+  status(nowMs: number): LimitStatus {
+    const left = Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000);
+    return {
+      name: NAME,
+      // a venue that said 429 leaves nothing until its time is over
+      used: Math.round(nowMs < this.pausedUntilMs ? this.burst : this.burst - left),
+      allowed: Math.floor(this.burst),
+    };
   }
 
   /** The venue said 429 or 418: nothing goes out before. */

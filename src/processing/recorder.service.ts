@@ -3,8 +3,10 @@ import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Counter, Histogram } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import {
+  isPolled,
   type RecordedSeries,
   type Trade,
+  TradesDroppedV1,
   TradesReceivedV1,
   type TradesReceivedV1Data,
   TradesRecordedV1,
@@ -57,6 +59,7 @@ export class Recorder implements OnModuleDestroy {
     bound: (settings) => settings.RECEIVE_QUEUE_TRADES,
     take: TAKE_TRADES,
     weigh: (data) => data.trades.length,
+    dropped: TradesDroppedV1,
   })
   async onTradesReceived(batches: readonly TradesReceivedV1Data[]): Promise<void> {
     await this.bus.whenReady();
@@ -225,6 +228,7 @@ export class Recorder implements OnModuleDestroy {
     for (const one of series) {
       repeated.set(one.source, (repeated.get(one.source) ?? 0) - one.tradeIds.length);
       this.recorded.inc({ source: one.source, symbol: one.symbol }, one.tradeIds.length);
+      if (isPolled(one.source)) continue; // a value may stand for days before it is asked for
       const [traded, arrived] = [one.tradedAtUs[0]!, one.firstReceivedAtUs];
       this.latency.observe({ stage: 'traded-to-received' }, Math.max(0, (arrived - traded) / 1e6));
       this.latency.observe({ stage: 'received-to-recorded' }, Math.max(0, (now - arrived) / 1e6));

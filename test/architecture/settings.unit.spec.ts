@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getMetadataStorage } from 'class-validator';
 import { describe, expect, it } from 'vitest';
-import { readSettings, Settings, SettingsError } from '../../src/platform/config/index.js';
+import { describeSettings, readSettings, Settings, SettingsError } from '../../src/platform/config/index.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (file: string): string => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), 'utf8') : '');
@@ -91,10 +91,8 @@ describe('the settings', () => {
 });
 
 describe('the check of the settings', () => {
-  const good = KEYS.map((key) => {
-    const value = new Settings()[key as keyof Settings];
-    return value === undefined ? `# ${key}=` : `${key}=${key === 'EVENTS_RETENTION' ? '2h' : String(value)}`;
-  });
+  const defaults = describeSettings(new Settings());
+  const good = KEYS.map((key) => (defaults[key] === undefined ? `# ${key}=` : `${key}=${defaults[key]}`));
   const faultsWith = (change: (lines: string[]) => string[]): string[] => exampleFaults(change(good).join('\n'));
 
   it('accepts the defaults in the spelling of the environment', () => expect(faultsWith((lines) => lines)).toEqual([]));

@@ -171,9 +171,10 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
       {
         depth: (weight) => this.depth.set({ queue: hearer.name }, weight),
         failed: (error) => this.hearerFailed(hearer.name, error),
-        dropped: (weight) => {
+        dropped: (data, weight) => {
           this.dropped.inc({ queue: hearer.name }, weight);
           unsaid += weight;
+          if (hearer.queue?.dropped) this.emit(hearer.queue.dropped, data);
           if (Date.now() - saidAt < SAY_DROPS_EVERY_MS) return;
           this.logger.warn(
             `${hearer.name} cannot keep up: its queue of ${bound} is full, dropped ${unsaid} since the last such line`,

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { AnyEvent, DurableEvent } from '../../contracts/index.js';
+import type { AnyEvent, DurableEvent, VolatileEvent } from '../../contracts/index.js';
 import type { Settings } from '../config/index.js';
 
 export type ConsumerMeta = Readonly<{
@@ -26,6 +26,8 @@ export type QueueLimits<Data> = Readonly<{
   /** Most weight handed over at once. */
   take: number;
   weigh: (data: Data) => number;
+  /** Told with what was dropped. */
+  dropped?: VolatileEvent<Data>;
 }>;
 
 /** What a hearer learns besides the data: the position of a durable event, absent for a volatile one. */

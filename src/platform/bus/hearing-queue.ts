@@ -1,8 +1,8 @@
 import type { QueueLimits } from './handler.decorator.js';
 
 /** What happens to a queue, for metrics and logs. */
-export type QueueObserver = Readonly<{
-  dropped(weight: number): void;
+export type QueueObserver<Data> = Readonly<{
+  dropped(data: Data, weight: number): void;
   depth(weight: number): void;
   failed(error: unknown): void;
 }>;
@@ -18,13 +18,13 @@ export class HearingQueue<Data> {
   constructor(
     private readonly limits: Omit<QueueLimits<Data>, 'bound'> & Readonly<{ bound: number }>,
     private readonly run: (batch: readonly Data[]) => Promise<void>,
-    private readonly observer: QueueObserver,
+    private readonly observer: QueueObserver<Data>,
   ) {}
 
   offer(data: Data): void {
     const weight = this.limits.weigh(data);
     if (this.weight + weight > this.limits.bound && this.weight > 0) {
-      this.observer.dropped(weight);
+      this.observer.dropped(data, weight);
       return;
     }
     this.waiting.push({ data, weight });

@@ -28,7 +28,7 @@ function start(limits: { bound: number; take: number }) {
       }
     },
     {
-      dropped: (weight) => dropped.push(weight),
+      dropped: (_data, weight) => dropped.push(weight),
       depth: (weight) => depths.push(weight),
       failed: (error) => failures.push(error),
     },

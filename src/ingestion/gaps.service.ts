@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { GapClosedV1, GapOpenedV1 } from '../contracts/index.js';
+import { Bus } from '../platform/bus/index.js';
+import type { IdRun } from './coverage.js';
+import { CoverageStore, type Recorded, type SeriesKey } from './coverage.store.js';
+import { type Gap, gapData, GapStore, type NewGap } from './gap.store.js';
+
+/** What can happen to a gap: each step is one transaction with the event that tells it. */
+@Injectable()
+export class Gaps {
+  constructor(
+    private readonly bus: Bus,
+    private readonly coverage: CoverageStore,
+    private readonly store: GapStore,
+  ) {}
+
+  /** Found, and being filled from now on. */
+  open(gap: NewGap): Promise<Gap> {
+    return this.bus.transaction((tx) => this.opened(tx, gap));
+  }
+
+  /** Found, and never to be filled: it stays in sight, and nobody looks for its ids. */
+  openUnfillable(gap: NewGap, reason: string): Promise<Gap> {
+    return this.bus.transaction((tx) => this.openedUnfillable(tx, gap, reason));
+  }
+
+  async openedUnfillable(tx: EntityManager, gap: NewGap, reason: string): Promise<Gap> {
+    const opened = await this.opened(tx, gap);
+    await this.store.markUnfillable(tx, opened, reason);
+    await this.coverage.giveUp(tx, opened, opened);
+    return opened;
+  }
+
+  /** Every id of it is recorded or known never to come. */
+  close(gap: Gap): Promise<void> {
+    return this.bus.transaction((tx) => this.closed(tx, gap));
+  }
+
+  giveUp(gap: Gap, reason: string): Promise<void> {
+    return this.bus.transaction(async (tx) => {
+      await this.store.markUnfillable(tx, gap, reason);
+      await this.coverage.giveUp(tx, gap, gap);
+    });
+  }
+
+  /** Ids were recorded after all that had been given up. */
+  async shrink(tx: EntityManager, recorded: readonly Recorded[]): Promise<void> {
+    for (const gap of await this.store.shrink(tx, recorded)) {
+      await this.bus.append(tx, gap.state === 'closed' ? GapClosedV1 : GapOpenedV1, gapData(gap));
+    }
+  }
+
+  /**
+   * Opens a gap over the ids of a range that are missing and that nobody looks for, given up before or older than the
+   * series; what of an unfillable gap lies outside of it stays one. Undefined when nothing of the range is missing.
+   */
+  request(key: SeriesKey, range: IdRun): Promise<Gap | undefined> {
+    return this.bus.transaction(async (tx) => {
+      const [wanted] = await this.coverage.reclaim(tx, key, range);
+      if (!wanted) return undefined;
+      for (const gap of await this.store.unfillableWithin(tx, key, wanted)) {
+        await this.closed(tx, gap);
+        for (const rest of outside(gap, wanted)) {
+          await this.openedUnfillable(tx, { ...key, ...rest, missing: rest.to - rest.from + 1n }, gap.reason ?? '');
+        }
+      }
+      return this.opened(tx, { ...key, ...wanted, isRequested: true });
+    });
+  }
+
+  private async opened(tx: EntityManager, gap: NewGap): Promise<Gap> {
+    const opened = await this.store.open(tx, gap);
+    await this.bus.append(tx, GapOpenedV1, gapData(opened));
+    return opened;
+  }
+
+  private async closed(tx: EntityManager, gap: Gap): Promise<void> {
+    await this.store.close(tx, gap);
+    await this.bus.append(tx, GapClosedV1, gapData(gap));
+  }
+}
+
+/** What of a run lies before and behind another one. */
+function outside(run: IdRun, other: IdRun): IdRun[] {
+  return [
+    { from: run.from, to: other.from - 1n },
+    { from: other.to + 1n, to: run.to },
+  ].filter(({ from, to }) => from <= to);
+}
