@@ -9,6 +9,11 @@ import { runningPostgres } from '../src/platform/database/index.js';
 /** The built code, also for a spec that runs from the sources. */
 const BUILT = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../dist/src' : '../src');
 
+/** Where a process runs: the address its HTTP is reached at, and what starts it there, such as `ip netns exec …`. */
+export type Place = Readonly<{ host: string; prefix: readonly string[] }>;
+
+const HERE: Place = { host: '127.0.0.1', prefix: [] };
+
 /** The built application in a process of its own, with its embedded database in `dataDir`. */
 export class AppProcess {
   private child: ChildProcess | undefined;
@@ -18,14 +23,20 @@ export class AppProcess {
     readonly dataDir: string,
     readonly port: number,
     private readonly env: Record<string, string>,
+    private readonly place: Place,
   ) {}
 
-  static async create(dataDir: string, env: Record<string, string>, port?: number): Promise<AppProcess> {
-    return new AppProcess(dataDir, port ?? (await freePort()), env);
+  static async create(
+    dataDir: string,
+    env: Record<string, string>,
+    port?: number,
+    place: Place = HERE,
+  ): Promise<AppProcess> {
+    return new AppProcess(dataDir, port ?? (await freePort()), env, place);
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.place.host}:${this.port}`;
   }
 
   get pid(): number {
@@ -38,8 +49,11 @@ export class AppProcess {
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['--import', join(BUILT, 'tracing.js'), join(BUILT, 'main.js')], {
-      env: { PATH: process.env.PATH, ...this.env, DATA_DIR: this.dataDir, PORT: String(this.port) },
+    const { host, prefix } = this.place;
+    const node = [process.execPath, '--import', join(BUILT, 'tracing.js'), join(BUILT, 'main.js')];
+    const [command, ...parameters] = [...prefix, ...node];
+    const child = spawn(command!, parameters, {
+      env: { PATH: process.env.PATH, HOST: host, ...this.env, DATA_DIR: this.dataDir, PORT: String(this.port) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) {
