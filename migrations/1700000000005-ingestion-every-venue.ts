@@ -9,7 +9,14 @@ export class IngestionEveryVenue1700000000005 implements MigrationInterface {
         add column from_id bigint,
         add column last_at_us bigint,
         add column contiguous boolean not null default true;
-      update ingestion.coverage set from_id = lower(accounted);
+      -- what was given up counted as accounted for; which of it was recorded all the same is not known any more
+      update ingestion.coverage c set from_id = lower(accounted), given_up = g.ids, accounted = c.accounted - g.ids
+      from (select s.source, s.venue_symbol,
+                   coalesce(range_agg(int8range(u.from_trade_id, u.to_trade_id, '[]')) filter (where u.id is not null), '{}') as ids
+            from ingestion.coverage s left join ingestion.gap u
+              on u.source = s.source and u.venue_symbol = s.venue_symbol and u.state = 'unfillable'
+            group by s.source, s.venue_symbol) g
+      where g.source = c.source and g.venue_symbol = c.venue_symbol;
       alter table ingestion.coverage alter column from_id set not null;
       comment on column ingestion.coverage.accounted is 'Trade ids recorded or rejected.';
       comment on column ingestion.coverage.given_up is 'Trade ids that nobody looks for: they stand in unfillable gaps.';

@@ -184,7 +184,7 @@ function toolSource(settings: Settings, connection?: Connection): DataSource {
 
 function tellHowToRead(face: string, { url, restUrl }: { url: string; restUrl: string }): void {
   const prefix = face.toUpperCase().replaceAll('-', '_');
-  const settings = [`FEEDS=${face}`, `${prefix}_WS_URL=${url}`];
+  const settings = [`FEEDS=${face}`, `${prefix}_WS_URL=${url}${face === 'kraken' ? '/v2' : ''}`];
   if (face === 'finnhub') settings.push('FINNHUB_TOKEN=any', 'FINNHUB_SYMBOLS=BINANCE:BTCUSDT,BINANCE:ETHUSDT');
   else settings.push(`${prefix.replace('_ADVANCED', '')}_REST_URL=${restUrl}`);
   console.log(`Read it with: ${settings.join(' ')} npm start`);

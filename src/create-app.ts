@@ -28,7 +28,10 @@ export async function createApp(
     bufferLogs: true,
     abortOnError: false,
     forceCloseConnections: true,
+    bodyParser: false,
   });
+  // a page of another origin can send texts and forms without asking first, but not JSON
+  adapter.getInstance().removeContentTypeParser('text/plain');
   app.useLogger(app.get(NestPinoLogger));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());

@@ -3,7 +3,7 @@ import { AppError, badParameter, unknownSymbol } from '../platform/errors/index.
 import { nowUs } from '../platform/observability/index.js';
 import type { IdRun } from './coverage.js';
 import { CoverageStore, type SeriesEnd } from './coverage.store.js';
-import { Feeds, notRunning } from './feeds.service.js';
+import { Feeds, withoutHistory } from './feeds.service.js';
 import type { Gap } from './gap.store.js';
 import { Gaps } from './gaps.service.js';
 import type { VenueHistory } from './venue-history.service.js';
@@ -35,10 +35,9 @@ export class Backfills {
   async request(source: string, asked: BackfillRange): Promise<Backfill> {
     checkEnds(asked);
     const venue = this.feeds.venue(source);
-    if (!venue) throw notRunning(source);
     const listed = venue.feed.find(asked.symbol);
     if (!listed) throw unknownSymbol(asked.symbol, source);
-    if (!venue.history) throw new AppError('feed.no-history', `${source} cannot be asked for trades of the past`);
+    if (!venue.history) throw withoutHistory(source);
     const end = (await this.coverage.ends(source)).get(listed.venueSymbol);
     if (!end) throw unknownSymbol(listed.symbol, source);
     const range = await rangeOf(asked, venue.history, end);
@@ -55,6 +54,10 @@ function checkEnds({ fromTradeId, toTradeId, from, to }: BackfillRange): void {
   if (from !== undefined && to !== undefined && from >= to) throw badParameter('from', 'must be before to');
 }
 
+/**
+ * A span of time takes one trade more at either end: it shows that the windows at its edges are complete. Throws the
+ * problem when the venue cannot be asked, or the range makes no sense.
+ */
 async function rangeOf(
   asked: BackfillRange,
   history: VenueHistory,
@@ -64,9 +67,9 @@ async function rangeOf(
     (await history.firstIdSince(venueSymbol, atUs, nextId)) ?? nextId;
   let range: IdRun;
   try {
-    const from = asked.from === undefined ? BigInt(asked.fromTradeId ?? 0) : await idAt(asked.from);
-    const end = asked.to === undefined ? BigInt(asked.toTradeId ?? nextId - 1n) + 1n : await idAt(asked.to);
-    range = { from, to: end < nextId ? end - 1n : nextId - 1n };
+    const from = asked.from === undefined ? BigInt(asked.fromTradeId ?? 0) : before(await idAt(asked.from));
+    const last = asked.to === undefined ? BigInt(asked.toTradeId ?? nextId) : await idAt(asked.to);
+    range = { from, to: last < nextId ? last : nextId - 1n };
   } catch (error) {
     throw new AppError('feed.venue-refused', `the venue could not be asked: ${(error as Error).message}`, {
       cause: error,
@@ -86,3 +89,5 @@ async function rangeOf(
     );
   return range;
 }
+
+const before = (id: bigint): bigint => (id > 0n ? id - 1n : id);

@@ -3,6 +3,7 @@ import type { FeedState } from '../contracts/index.js';
 import { Attempts } from './attempts.js';
 import { Backoff } from './backoff.js';
 import type { Connector, Parsed } from './connectors/connector.js';
+import { type Fault, faultNow } from './feed-status.js';
 import { VenueSocket } from './venue-socket.service.js';
 
 /** How long both sockets of a rotation deliver. */
@@ -36,15 +37,19 @@ export class Connection {
   private readonly logger: Logger;
   private readonly backoff = new Backoff();
   private socket: VenueSocket | undefined;
+  /** The next one while it is being opened, and the one before while it still delivers. */
   private successor: VenueSocket | undefined;
+  private retiring: VenueSocket | undefined;
   private retry: NodeJS.Timeout | undefined;
   private rotation: NodeJS.Timeout | undefined;
+  private overlap: NodeJS.Timeout | undefined;
+  private isRotating = false;
   private stopped = false;
 
   state: FeedState = 'connecting';
   sinceUs = Date.now() * 1000;
   reason = 'starting';
-  lastError: string | undefined;
+  lastError: Fault | undefined;
   reconnects = 0;
 
   constructor(
@@ -64,10 +69,8 @@ export class Connection {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.retry);
-    clearTimeout(this.rotation);
-    this.successor?.close('stopped');
-    this.socket?.close('stopped');
+    for (const timer of [this.retry, this.rotation, this.overlap]) clearTimeout(timer);
+    for (const socket of [this.retiring, this.successor, this.socket]) socket?.close('stopped');
     this.change('stopped', 'the process stops');
   }
 
@@ -85,8 +88,9 @@ export class Connection {
   private connect(reason: string, waitMs: number): void {
     this.retry = setTimeout(() => {
       // what was waited for is over only now: other connections may have used the venue's attempts up meanwhile
-      const turnMs = this.options.attempts.reserve(Date.now());
-      if (turnMs > 1000) this.change('waiting', `the venue's limit of attempts leaves none for ${seconds(turnMs)}`);
+      const turnMs = this.options.attempts.reserve(performance.now());
+      if (turnMs > 1000)
+        this.change(this.state, `its turn to connect comes in ${seconds(turnMs)}: the venue limits attempts`);
       this.retry = setTimeout(() => {
         this.change('connecting', reason);
         this.socket = this.open();
@@ -117,37 +121,55 @@ export class Connection {
   }
 
   private onOpened(socket: VenueSocket): void {
-    const old = this.socket;
-    if (socket === this.successor) {
-      this.successor = undefined;
-      this.socket = socket;
-      setTimeout(() => old?.close('rotated'), OVERLAP_MS).unref();
-    }
+    if (socket === this.successor) this.handOver();
+    this.isRotating = false;
     this.change('connected', 'the venue accepted the connection');
     this.planRotation();
   }
 
+  private handOver(): void {
+    this.retiring?.close('rotated');
+    [this.retiring, this.socket, this.successor] = [this.socket, this.successor, undefined];
+    this.overlap = setTimeout(() => this.retiring?.close('rotated'), OVERLAP_MS).unref();
+  }
+
   private onClosed(socket: VenueSocket, why: string, livedMs: number): void {
-    if (socket === this.successor) this.successor = undefined;
     if (this.stopped) return;
-    if (socket === this.socket) this.onLost(why, livedMs);
-    else if (livedMs === 0 && this.socket?.isOpen) {
-      this.lastError = `the next connection failed: ${why}`;
-      this.rotation = setTimeout(() => this.rotate(why), this.backoff.waitMs(0)).unref();
-    }
+    if (socket === this.retiring) this.endOverlap();
+    else if (socket === this.successor) {
+      this.successor = undefined;
+      this.onNextFailed(why, livedMs);
+    } else if (socket !== this.socket) return;
+    else if (this.retiring) {
+      // what the venue accepted it has not kept: the one before still delivers
+      this.socket = this.retiring;
+      this.endOverlap();
+      this.onNextFailed(why, livedMs);
+    } else this.onLost(why, livedMs);
+  }
+
+  private endOverlap(): void {
+    clearTimeout(this.overlap);
+    this.retiring = undefined;
+  }
+
+  private onNextFailed(why: string, livedMs: number): void {
+    this.lastError = faultNow(`the next connection failed: ${why}`);
+    clearTimeout(this.rotation);
+    this.isRotating = true;
+    if (!this.successor) this.openNext(this.backoff.waitMs(livedMs));
   }
 
   private onLost(why: string, livedMs: number): void {
     clearTimeout(this.rotation);
-    this.socket = undefined;
-    if (this.successor) {
+    this.isRotating = false;
+    [this.socket, this.successor] = [this.successor, undefined];
+    if (this.socket) {
       // its successor is on its way already
-      this.socket = this.successor;
-      this.successor = undefined;
       this.listener.lost();
       return this.change('connecting', why);
     }
-    this.lastError = why;
+    this.lastError = faultNow(why);
     this.reconnects++;
     const waitMs = this.backoff.waitMs(livedMs);
     this.change('waiting', `${why}; next try in ${seconds(waitMs)}`);
@@ -165,14 +187,19 @@ export class Connection {
 
   /** Opens the next socket before the old one is closed; what both deliver falls to the identity of a trade. */
   private rotate(reason: string): void {
-    if (this.stopped || this.successor) return;
-    clearTimeout(this.rotation);
+    if (this.stopped || this.isRotating) return;
     this.logger.log(`Rotating the connection: ${reason}`);
     if (this.options.connector.isExclusive) return this.socket?.close(reason);
-    const turnMs = this.options.attempts.reserve(Date.now());
+    this.isRotating = true;
+    this.openNext(0);
+  }
+
+  private openNext(waitMs: number): void {
+    clearTimeout(this.rotation);
     this.rotation = setTimeout(() => {
-      if (!this.stopped && !this.successor && this.socket?.isOpen) this.successor = this.open();
-    }, turnMs).unref();
+      const turnMs = this.options.attempts.reserve(performance.now());
+      this.rotation = setTimeout(() => (this.successor = this.open()), turnMs).unref();
+    }, waitMs).unref();
   }
 
   private change(state: FeedState, reason: string): void {

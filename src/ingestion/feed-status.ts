@@ -17,6 +17,10 @@ export type SymbolStatus = Readonly<{
   lastReceivedAtUs: number | undefined;
 }>;
 
+/** What went wrong last, and when. */
+export type Fault = Readonly<{ message: string; atUs: number }>;
+export const faultNow = (message: string): Fault => ({ message, atUs: Date.now() * 1000 });
+
 /** One of the venue's limits (or ours, below it), and how much of it is in use. */
 export type LimitStatus = Readonly<{ name: string; used: number; allowed: number }>;
 
@@ -29,6 +33,7 @@ export type FeedStatus = Readonly<{
   /** In words: why it is in this state. */
   reason: string;
   lastError: string | undefined;
+  lastErrorAtUs: number | undefined;
   lastFrameAtUs: number | undefined;
   frames: number;
   reconnects: number;

@@ -3,8 +3,16 @@ import type { FeedState, Trade } from '../contracts/index.js';
 import { Attempts } from './attempts.js';
 import { Connection } from './connection.service.js';
 import { type Connector, FrameError, type Parsed } from './connectors/connector.js';
-import type { FeedStatus, LimitStatus, RunningFeed, SymbolStatus } from './feed-status.js';
+import {
+  type Fault,
+  faultNow,
+  type FeedStatus,
+  type LimitStatus,
+  type RunningFeed,
+  type SymbolStatus,
+} from './feed-status.js';
 import type { GapFiller } from './gap-filler.service.js';
+import { receivedAtUs } from './made-ids.js';
 import { SilenceWatch } from './silence-watch.service.js';
 import { SymbolActivity } from './symbol-activity.js';
 import { type Listed, listSymbols } from './symbol-list.js';
@@ -58,7 +66,7 @@ export class Feed implements RunningFeed {
   private watch: NodeJS.Timeout | undefined;
   private stopped = false;
   private told = '';
-  private lastRefusal: string | undefined;
+  lastError: Fault | undefined;
   private lastFrameAtUs: number | undefined;
   private frames = 0;
   private readonly startedAtUs = Date.now() * 1000;
@@ -84,29 +92,36 @@ export class Feed implements RunningFeed {
     this.stopped = true;
     clearInterval(this.watch);
     for (const connection of this.connections) connection.stop();
+    for (const { askAgain } of this.activity.values()) clearTimeout(askAgain);
     this.flush();
-    await this.options.gaps?.stop();
+    const { gaps, products, rest } = this.options;
+    const filled = gaps?.stop();
+    products?.stop();
+    rest?.stop(); // what is being filled may wait for it
+    await filled;
   }
 
   status(): FeedStatus {
     const { connector, gaps } = this.options;
     const nowMs = Date.now();
     const { state, reason, sinceUs } = this.worst();
-    const errors = [...this.connections.map(({ lastError }) => lastError), this.lastRefusal, gaps?.lastError];
+    const errors = [...this.connections, this, ...(gaps ? [gaps] : [])].flatMap(({ lastError }) => lastError ?? []);
+    const lastError = errors.toSorted((a, b) => b.atUs - a.atUs)[0];
     return {
       source: connector.id,
       exchange: connector.exchange,
       state,
       sinceUs,
       reason,
-      lastError: errors.find((error) => error !== undefined),
+      lastError: lastError?.message,
+      lastErrorAtUs: lastError?.atUs,
       lastFrameAtUs: this.lastFrameAtUs,
       frames: this.frames,
       reconnects: this.connections.reduce((sum, { reconnects }) => sum + reconnects, 0),
       connections: this.connections.length,
       openGaps: gaps?.unfilled.length ?? 0,
       missingTrades: Number(gaps?.unfilled.reduce((sum, { missing }) => sum + (missing ?? 0n), 0n) ?? 0),
-      limits: this.limits(nowMs),
+      limits: this.limits(),
       symbols: this.listed.map((one) => this.symbolStatus(one, nowMs)),
     };
   }
@@ -152,6 +167,7 @@ export class Feed implements RunningFeed {
     // until the first frame of a connection nobody listened: since the last frame, or since an earlier process ended
     let unheard: { fromUs: number | undefined } | undefined = { fromUs: undefined };
     let subscribedUs: number | undefined;
+    let heardUs: number | undefined;
     const connection: Connection = new Connection(
       { connector, wsUrl, key, venueSymbols, attempts: this.attempts },
       {
@@ -162,19 +178,22 @@ export class Feed implements RunningFeed {
           setTimeout(() => void gaps?.catchUp(venueSymbols), SUBSCRIBED_WITHIN_MS).unref();
         },
         lost: () => {
-          unheard ??= { fromUs: this.lastFrameAtUs };
+          unheard ??= { fromUs: heardUs };
           subscribedUs = undefined;
         },
         skipped: () => {
           this.logger.warn('frames were lost on the way: looking for what they brought');
           void gaps?.catchUp(venueSymbols);
         },
-        frame: (raw, receivedAtUs) => {
+        frame: (raw, clockUs) => {
+          // ids that are made from it must not collide, whatever the clock does
+          const atUs = Math.max(clockUs, (this.lastFrameAtUs ?? 0) + 1);
           if (unheard && subscribedUs !== undefined) {
-            this.tellUnheard(venueSymbols, unheard.fromUs, Math.max(receivedAtUs, subscribedUs), NOBODY_LISTENED);
+            this.tellUnheard(venueSymbols, unheard.fromUs, Math.max(atUs, subscribedUs), NOBODY_LISTENED);
             unheard = undefined;
           }
-          const parsed = this.onFrame(raw, receivedAtUs, venueSymbols);
+          const parsed = this.onFrame(raw, atUs, venueSymbols, heardUs);
+          heardUs = this.lastFrameAtUs;
           if (parsed?.kind === 'refused') this.refused(parsed, connection);
           return parsed;
         },
@@ -183,17 +202,23 @@ export class Feed implements RunningFeed {
     return connection;
   }
 
-  private onFrame(raw: string, receivedAtUs: number, venueSymbols: readonly string[]): Parsed | undefined {
+  /** `beforeUs`: when the connection heard the frame before. */
+  private onFrame(
+    raw: string,
+    atUs: number,
+    venueSymbols: readonly string[],
+    beforeUs: number | undefined,
+  ): Parsed | undefined {
     const { connector, frontier } = this.options;
-    // ids that are made from it must not collide, whatever the clock does
-    const atUs = Math.max(receivedAtUs, (this.lastFrameAtUs ?? 0) + 1);
-    const beforeUs = this.lastFrameAtUs;
     this.frames++;
     this.lastFrameAtUs = atUs;
     try {
       const parsed = connector.parse(raw, atUs);
       if (parsed.kind === 'trades') {
         this.take(parsed.trades);
+        const last = parsed.trades.at(-1);
+        // more than a microsecond has ids for
+        if (last && !connector.contiguousIds) this.lastFrameAtUs = receivedAtUs(BigInt(last.tradeId));
         for (const bad of parsed.badRows ?? []) this.onBadFrame(bad, venueSymbols, beforeUs, atUs);
       } else if (parsed.kind === 'alive') {
         for (const { venueSymbol, tradeId } of parsed.lastIds ?? []) {
@@ -231,10 +256,12 @@ export class Feed implements RunningFeed {
     for (const trade of trades) {
       this.pending.push(trade);
       const activity = this.activity.get(trade.venueSymbol);
-      activity?.heard(trade);
+      if (!activity) continue;
+      const id = BigInt(trade.tradeId);
+      activity.heard(trade, id);
       // what is visibly no trade does not tell how far the venue is
-      if (connector.contiguousIds && activity && !trade.price.startsWith('-'))
-        advance(frontier, trade.venueSymbol, trade.symbol, BigInt(trade.tradeId));
+      if (connector.contiguousIds && !trade.price.startsWith('-'))
+        advance(frontier, trade.venueSymbol, trade.symbol, id);
     }
     if (this.pending.length >= FLUSH_TRADES) this.flush();
     else this.flushDue ??= setTimeout(() => this.flush(), FLUSH_EVERY_MS);
@@ -253,13 +280,17 @@ export class Feed implements RunningFeed {
 
   /** A symbol that the venue refuses is asked for again, ever more rarely: it may be listed later. */
   private refused({ message, venueSymbol }: { message: string; venueSymbol?: string }, connection: Connection): void {
-    this.lastRefusal = message;
+    this.lastError = faultNow(message);
     this.logger.warn(`The venue refused: ${message}`);
     const activity = venueSymbol === undefined ? undefined : this.activity.get(venueSymbol);
     if (!activity) return;
     activity.refusal = message;
     const waitMs = ASK_AGAIN_MS.first * 2 ** Math.min(activity.refusals++, 10);
-    setTimeout(() => connection.askAgain([activity.venueSymbol]), Math.min(waitMs, ASK_AGAIN_MS.most)).unref();
+    clearTimeout(activity.askAgain);
+    activity.askAgain = setTimeout(
+      () => activity.refusal !== undefined && connection.askAgain([activity.venueSymbol]),
+      Math.min(waitMs, ASK_AGAIN_MS.most),
+    ).unref();
   }
 
   private nameProblems(listed: readonly Listed[]): void {
@@ -284,11 +315,15 @@ export class Feed implements RunningFeed {
     return { venueSymbol, symbol, state: 'unknown', reason: problem, ...nothing };
   }
 
-  private limits(nowMs: number): LimitStatus[] {
+  private limits(): LimitStatus[] {
     const { connector, rest, mostSymbols } = this.options;
     const most = Math.max(0, ...this.connections.map(({ venueSymbols }) => venueSymbols.length));
     return [
-      { name: 'connection attempts in 5 minutes', used: this.attempts.used(nowMs), allowed: connector.attemptsPer5Min },
+      {
+        name: 'connection attempts in 5 minutes',
+        used: this.attempts.used(performance.now()),
+        allowed: connector.attemptsPer5Min,
+      },
       {
         name: 'symbols on one connection',
         used: most,

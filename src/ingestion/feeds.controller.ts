@@ -43,6 +43,7 @@ function bodyOf(status: FeedStatus): FeedBody {
     since: formatInstant(status.sinceUs),
     reason,
     lastError: status.lastError ?? null,
+    lastErrorAt: instantOrNull(status.lastErrorAtUs),
     lastFrameAt: instantOrNull(status.lastFrameAtUs),
     lastFrameAgeMs: ageMs(status.lastFrameAtUs, now),
     frames,

@@ -40,6 +40,8 @@ export class FeedBody {
   /** Why it is in this state, in words. */
   @ApiProperty({ example: 'the venue accepted the connection' }) reason!: string;
   @ApiProperty({ type: String, nullable: true, example: null }) lastError!: string | null;
+  /** When that was; what went wrong may be over long ago. */
+  @ApiProperty(INSTANT) lastErrorAt!: string | null;
   @ApiProperty(INSTANT) lastFrameAt!: string | null;
   /** Since the last frame of any kind; null before the first. */
   @ApiProperty({ type: 'integer', nullable: true, example: 80 }) lastFrameAgeMs!: number | null;

@@ -13,7 +13,7 @@ import { Bus, DeadLetters } from '../platform/bus/index.js';
 import { Settings } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { HealthParts, type HealthReport, nowUs } from '../platform/observability/index.js';
-import type { FrameError } from './connectors/connector.js';
+import type { Connector, FrameError } from './connectors/connector.js';
 import { CONNECTORS } from './connectors/registry.js';
 import { CoverageStore } from './coverage.store.js';
 import { FeedMetrics } from './feed-metrics.service.js';
@@ -50,6 +50,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   private lastConnectedMs = Date.now();
   private readonly running: RunningFeed[] = [];
   private readonly venues = new Map<string, VenueFeed>();
+  private readonly rests = new Map<string, VenueRest>();
 
   constructor(
     private readonly settings: Settings,
@@ -81,9 +82,12 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     return this.running.map((feed) => feed.status());
   }
 
-  /** Undefined for a source that is not running here, or that is polled. */
-  venue(source: string): VenueFeed | undefined {
-    return this.venues.get(source);
+  /** Throws the problem for a source that is not running here, or that is polled. */
+  venue(source: string): VenueFeed {
+    const venue = this.venues.get(source);
+    if (venue) return venue;
+    if (this.running.some((feed) => feed.source === source)) throw withoutHistory(source);
+    throw notRunning(source);
   }
 
   private async start(): Promise<void> {
@@ -122,8 +126,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   private venueFeed(id: VenueId, target: Target): Feed {
     const connector = CONNECTORS[id];
     const { restUrl } = target;
-    const rest =
-      restUrl === undefined ? undefined : new VenueRest(connector.history?.weightPerMinute ?? LIST_WEIGHT_PER_MINUTE);
+    const rest = restUrl === undefined ? undefined : this.restOf(restUrl, connector);
     const history = rest && connector.history && new VenueHistory(connector.history, restUrl!, rest);
     const frontier = new Map<string, { symbol: string; lastId: bigint }>();
     const deliver = (trades: readonly Trade[]): void => this.publish(id, trades);
@@ -156,6 +159,13 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     );
     this.venues.set(id, { feed, history });
     return feed;
+  }
+
+  /** Feeds that ask one address share its request weight, as the two of Coinbase do. */
+  private restOf(restUrl: string, { history }: Connector): VenueRest {
+    const rest = this.rests.get(restUrl) ?? new VenueRest(history?.weightPerMinute ?? LIST_WEIGHT_PER_MINUTE);
+    this.rests.set(restUrl, rest);
+    return rest;
   }
 
   private publish(id: FeedId, trades: readonly Trade[]): void {
@@ -199,3 +209,6 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
 
 export const notRunning = (source: string): AppError =>
   new AppError('market.unknown-source', `${source.slice(0, 60)} is not running; FEEDS names the feeds of this process`);
+
+export const withoutHistory = (source: string): AppError =>
+  new AppError('feed.no-history', `${source} cannot be asked for trades of the past`);

@@ -3,6 +3,7 @@ import type { Trade } from '../contracts/index.js';
 import { isTransientDatabaseError } from '../platform/errors/index.js';
 import { joinHoles } from './coverage.js';
 import { type CoverageStore, type Hole, MOST_HOLES, type SeriesEnd } from './coverage.store.js';
+import { type Fault, faultNow } from './feed-status.js';
 import type { Gap, GapStore, NewGap } from './gap.store.js';
 import type { Gaps } from './gaps.service.js';
 import { type Frontier, type Tail, Tails } from './tails.js';
@@ -52,10 +53,11 @@ export class GapFiller {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private stopped = false;
-  private readonly catchingUp = new Set<string>();
+  /** By venue symbol. */
+  private readonly catchingUp = new Map<string, Promise<void>>();
   /** Gaps that are being filled, as of the last look. */
   unfilled: readonly Gap[] = [];
-  lastError: string | undefined;
+  lastError: Fault | undefined;
 
   constructor(private readonly options: GapFillerOptions) {
     this.logger = new Logger(`Gaps ${options.source}`);
@@ -71,7 +73,7 @@ export class GapFiller {
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
-    await this.looking;
+    await Promise.all([this.looking, ...this.catchingUp.values()]);
   }
 
   /**
@@ -79,20 +81,23 @@ export class GapFiller {
    * show the hole, miss nothing either. What is beyond the bound of one healing shows as a hole with the next trade.
    */
   async catchUp(venueSymbols: readonly string[]): Promise<void> {
-    const { coverage, history, maxTrades, source } = this.options;
     for (const venueSymbol of venueSymbols) {
       if (this.catchingUp.has(venueSymbol) || this.stopped) continue;
-      this.catchingUp.add(venueSymbol);
-      try {
-        const end = (await coverage.ends(source)).get(venueSymbol);
-        if (!end) continue;
-        this.noteEnd(end);
-        await this.fetch(venueSymbol, end.nextId, undefined, Math.floor(maxTrades / history.pageTrades));
-      } catch (error) {
-        this.fault(`${venueSymbol}: could not catch up: ${(error as Error).message}`);
-      } finally {
-        this.catchingUp.delete(venueSymbol);
-      }
+      const turn = this.catchUpOne(venueSymbol).finally(() => this.catchingUp.delete(venueSymbol));
+      this.catchingUp.set(venueSymbol, turn);
+      await turn;
+    }
+  }
+
+  private async catchUpOne(venueSymbol: string): Promise<void> {
+    const { coverage, history, maxTrades, source } = this.options;
+    try {
+      const end = (await coverage.ends(source)).get(venueSymbol);
+      if (!end) return;
+      this.noteEnd(end);
+      await this.fetch(venueSymbol, end.nextId, undefined, Math.floor(maxTrades / history.pageTrades));
+    } catch (error) {
+      this.fault(`${venueSymbol}: could not catch up: ${(error as Error).message}`);
     }
   }
 
@@ -240,7 +245,8 @@ export class GapFiller {
   }
 
   private fault(message: string): void {
-    this.lastError = message;
+    if (this.stopped) return;
+    this.lastError = faultNow(message);
     this.logger.warn(message);
   }
 }

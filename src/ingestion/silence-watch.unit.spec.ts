@@ -38,7 +38,7 @@ function watched({ traded, heard, refuses = false }: { traded: number[]; heard: 
   const watch = new SilenceWatch(history, () => [connection], new Map([['BTCUSDT', activity]]));
   const runTo = async (untilS: number): Promise<void> => {
     for (; nowS <= untilS; nowS++) {
-      if (heard.includes(nowS)) activity.heard(trade(nowS));
+      if (heard.includes(nowS)) activity.heard(trade(nowS), BigInt(nowS));
       await watch.look(nowS * 1000);
     }
   };

@@ -14,8 +14,9 @@ export class SymbolActivity {
   lastTradedAtUs: number | undefined;
   lastReceivedAtUs: number | undefined;
   refusal: string | undefined;
-  /** How often the venue refused it in a row. */
+  /** How often the venue refused it in a row, and when it is asked for again. */
   refusals = 0;
+  askAgain: NodeJS.Timeout | undefined;
   /** Trades in the spans of the last minute, a ring; and the number of the span that is running. */
   private readonly spans = new Float64Array(SPANS);
   private span: number;
@@ -23,16 +24,16 @@ export class SymbolActivity {
   constructor(
     readonly venueSymbol: string,
     readonly symbol: string,
-    sinceMs: number,
+    private readonly sinceMs: number,
   ) {
     this.pace = new Pace(sinceMs);
     this.span = Math.floor(sinceMs / SPAN_MS);
   }
 
-  heard(trade: Trade): void {
+  /** `id`: that of the trade. */
+  heard(trade: Trade, id: bigint): void {
     const nowMs = trade.receivedAtUs / 1000;
     this.trades++;
-    const id = BigInt(trade.tradeId);
     if (this.lastTradeId === undefined || id > this.lastTradeId) this.lastTradeId = id;
     if (this.lastTradedAtUs === undefined || trade.tradedAtUs > this.lastTradedAtUs) {
       this.lastTradedAtUs = trade.tradedAtUs;
@@ -48,7 +49,9 @@ export class SymbolActivity {
   status(nowMs: number): SymbolStatus {
     this.turn(nowMs);
     const { venueSymbol, symbol, trades, lastTradedAtUs, lastReceivedAtUs } = this;
-    const tradesPerSecond = this.spans.reduce((sum, count) => sum + count, 0) / ((SPANS * SPAN_MS) / 1000);
+    // a symbol that has been listened to for less than a minute is not measured by a whole one
+    const measuredMs = Math.max(SPAN_MS, Math.min(SPANS * SPAN_MS, nowMs - this.sinceMs));
+    const tradesPerSecond = (this.spans.reduce((sum, count) => sum + count, 0) * 1000) / measuredMs;
     const [state, reason] = this.state(nowMs);
     return { venueSymbol, symbol, state, reason, trades, tradesPerSecond, lastTradedAtUs, lastReceivedAtUs };
   }

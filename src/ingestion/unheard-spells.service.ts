@@ -1,15 +1,20 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { TradesDroppedV1, type TradesReceivedV1Data, type VenueId } from '../contracts/index.js';
-import { Hears } from '../platform/bus/index.js';
+import { Bus, Hears } from '../platform/bus/index.js';
 import { CONNECTORS } from './connectors/registry.js';
-import { CoverageStore, type SeriesKey } from './coverage.store.js';
+import { CoverageStore, type SeriesEnd, type SeriesKey } from './coverage.store.js';
 import { Gaps } from './gaps.service.js';
 import { receivedAtUs, unheard } from './made-ids.js';
 
 const TRY_EVERY_MS = 1000;
+/** Spells of one series and reason that lie closer are one. */
+const JOIN_WITHIN_US = 1_000_000;
 /** While the database is away; beyond, spells of one series are joined into one. */
 const MOST_WAITING = 1000;
 
+const UNNUMBERED = Object.values(CONNECTORS).flatMap(({ id, contiguousIds }) => (contiguousIds ? [] : [id]));
+
+type Ends = ReadonlyMap<string, SeriesEnd>;
 type Spell = SeriesKey & { fromUs: number | undefined; toUs: number; reason: string };
 
 /** Records when nobody listened to a venue that numbers no trades and has no history: a hole that stays in sight. */
@@ -19,13 +24,16 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
   private waiting: Spell[] = [];
   private timer: NodeJS.Timeout | undefined;
   private keeping: Promise<void> | undefined;
+  private endsAtStart: Promise<ReadonlyMap<string, Ends>> | undefined;
 
   constructor(
+    private readonly bus: Bus,
     private readonly coverage: CoverageStore,
     private readonly gaps: Gaps,
   ) {}
 
   onApplicationBootstrap(): void {
+    void this.bus.whenReady().then(() => this.readEndsAtStart().catch(() => undefined)); // it is tried again when needed
     this.timer = setInterval(
       () => (this.keeping ??= this.keep().finally(() => (this.keeping = undefined))),
       TRY_EVERY_MS,
@@ -39,7 +47,7 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
     await this.keep();
   }
 
-  /** `fromUs` undefined: since the last trade that was recorded, if any was. */
+  /** `fromUs` undefined: since the last trade that an earlier process recorded, if any did. */
   note(
     source: VenueId,
     symbols: readonly Readonly<{ venueSymbol: string; symbol: string }>[],
@@ -67,29 +75,43 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
 
   private add(spell: Spell): void {
     const last = this.waiting.findLast((one) => one.source === spell.source && one.venueSymbol === spell.venueSymbol);
-    const isOneSpell = last?.reason === spell.reason || this.waiting.length >= MOST_WAITING;
-    if (last && isOneSpell && spell.fromUs !== undefined) last.toUs = Math.max(last.toUs, spell.toUs);
+    const isNear = spell.fromUs !== undefined && last !== undefined && spell.fromUs - last.toUs <= JOIN_WITHIN_US;
+    const isOneSpell = (isNear && last.reason === spell.reason) || this.waiting.length >= MOST_WAITING;
+    if (last && isOneSpell) last.toUs = Math.max(last.toUs, spell.toUs);
     else this.waiting.push(spell);
   }
 
   private async keep(): Promise<void> {
+    let spell: Spell | undefined;
     try {
-      while (this.waiting.length > 0) {
-        await this.keepOne(this.waiting[0]!);
-        this.waiting.shift();
-      }
+      // taken out first: what is being kept cannot be extended
+      while ((spell = this.waiting.shift())) await this.keepOne(spell);
     } catch (error) {
+      this.waiting.unshift(spell!);
       this.logger.warn(`${this.waiting.length} spells without a listener wait to be kept: ${(error as Error).message}`);
     }
   }
 
   private async keepOne({ reason, fromUs, toUs, ...key }: Spell): Promise<void> {
-    const end = (await this.coverage.ends(key.source)).get(key.venueSymbol);
+    const ends =
+      fromUs === undefined ? (await this.readEndsAtStart()).get(key.source) : await this.coverage.ends(key.source);
+    const end = ends?.get(key.venueSymbol);
     // a series that begins later says by itself that nothing is known of the time before
     if (!end) return;
     const sinceUs = fromUs ?? receivedAtUs(end.nextId - 1n);
     if (sinceUs >= toUs) return;
     await this.gaps.openUnfillable({ ...key, ...unheard(sinceUs, toUs) }, reason);
     this.logger.warn(`${key.symbol}: trades of ${Math.round((toUs - sinceUs) / 1e6)} s were not heard: ${reason}`);
+  }
+
+  /** Read before this process records anything: its first trades would hide how long nobody listened before them. */
+  private readEndsAtStart(): Promise<ReadonlyMap<string, Ends>> {
+    this.endsAtStart ??= Promise.all(UNNUMBERED.map(async (id) => [id, await this.coverage.ends(id)] as const)).then(
+      (entries) => new Map(entries),
+    );
+    return this.endsAtStart.catch((error: unknown) => {
+      this.endsAtStart = undefined;
+      throw error;
+    });
   }
 }

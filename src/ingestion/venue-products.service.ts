@@ -9,8 +9,10 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** The venue's own list of symbols: waited for briefly at the start, and asked for again until it comes. */
 export class VenueProducts {
   private readonly logger: Logger;
-  private readonly answer: Promise<Product[]>;
+  private readonly answer: Promise<Product[] | undefined>;
   private hasStarted = false;
+  private stopped = false;
+  private pause: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly connector: Connector,
@@ -34,18 +36,28 @@ export class VenueProducts {
 
   /** Tells the list once it comes, when it was too late for the start. */
   later(tell: (products: Product[]) => void): void {
-    if (!this.hasStarted) void this.answer.then(tell);
+    if (!this.hasStarted) void this.answer.then((products) => products && tell(products));
   }
 
-  private async ask(): Promise<Product[]> {
-    for (;;) {
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.pause);
+  }
+
+  /** Undefined only when it was stopped. */
+  private async ask(): Promise<Product[] | undefined> {
+    while (!this.stopped) {
       try {
         const list = this.connector.products!;
-        return list.parse(await this.rest.get(list.request(this.restUrl), list.weight, MAX_BODY_BYTES));
+        const products = list.parse(await this.rest.get(list.request(this.restUrl), list.weight, MAX_BODY_BYTES));
+        if (products.length > 0) return products;
+        throw new Error('it is empty'); // believed, it would leave every symbol out
       } catch (error) {
+        if (this.stopped) break;
         this.logger.warn(`the venue's list of symbols cannot be had: ${(error as Error).message}`);
-        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS).unref());
+        await new Promise((resolve) => (this.pause = setTimeout(resolve, ASK_AGAIN_MS).unref()));
       }
     }
+    return undefined;
   }
 }

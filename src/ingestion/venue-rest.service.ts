@@ -10,14 +10,17 @@ const LONGEST_PAUSE_MS = 3 * 86_400_000;
 /** The REST side of one venue, one request at a time, within the request weight it allows. */
 export class VenueRest {
   private readonly budget: WeightBudget;
+  private readonly stopping = new AbortController();
   private queue: Promise<unknown> = Promise.resolve();
+  private wake: (() => void) | undefined;
 
   constructor(weightPerMinute: number) {
-    this.budget = new WeightBudget(weightPerMinute, Date.now());
+    // the monotonic clock: a wall clock that is set back would spend weight that no request took
+    this.budget = new WeightBudget(weightPerMinute, performance.now());
   }
 
   get limit(): LimitStatus {
-    return this.budget.status(Date.now());
+    return this.budget.status(performance.now());
   }
 
   /** Body of a good answer. Throws with the venue's own words when it refuses, and when it answers more than `mostBytes`. */
@@ -27,21 +30,49 @@ export class VenueRest {
     return turn;
   }
 
+  /** Every request, those that wait for their turn too, throws from now on: a pause may last days. */
+  stop(): void {
+    this.stopping.abort(new Error('the process stops'));
+    this.wake?.();
+  }
+
   private async fetch({ url, headers }: HttpRequest, weight: number, mostBytes: number): Promise<string> {
-    const waitMs = this.budget.take(weight, Date.now());
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
-    const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    const stopped = this.stopping.signal;
+    if (!stopped.aborted) await this.turn(weight);
+    stopped.throwIfAborted();
+    const { pathname } = new URL(url);
+    const signal = AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
+    const response = await fetch(url, { headers, redirect: 'error', signal }).catch((error: Error) => {
+      throw new Error(`${pathname} was not answered: ${wordsOf(error)}`, { cause: error });
+    });
+    // before the body, which may never come to its end
+    if (response.status === 429 || response.status === 418) this.pause(response.headers.get('retry-after'));
     const body = await bounded(response, mostBytes);
-    if (response.status === 429 || response.status === 418) {
-      const pauseMs = Number(response.headers.get('retry-after')) * 1000;
-      this.budget.pauseUntil(
-        Date.now() + (pauseMs > 0 ? Math.min(pauseMs, LONGEST_PAUSE_MS) : PAUSE_WITHOUT_RETRY_AFTER_MS),
-      );
-    }
-    if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}: ${body.slice(0, 200)}`);
+    if (!response.ok) throw new Error(`${pathname} answered ${response.status}: ${body.slice(0, 200)}`);
     return body;
   }
+
+  private async turn(weight: number): Promise<void> {
+    const waitMs = this.budget.take(weight, performance.now());
+    if (waitMs === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs).unref();
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private pause(retryAfter: string | null): void {
+    const askedMs = Number(retryAfter) * 1000;
+    const pauseMs = askedMs > 0 ? Math.min(askedMs, LONGEST_PAUSE_MS) : PAUSE_WITHOUT_RETRY_AFTER_MS;
+    this.budget.pauseUntil(performance.now() + pauseMs);
+  }
 }
+
+/** `fetch` keeps what happened in the cause. */
+const wordsOf = ({ message, cause }: Error): string => (cause instanceof Error && cause.message) || message;
 
 /** Reads no more than `mostBytes` of a body. */
 async function bounded(response: Response, mostBytes: number): Promise<string> {

@@ -1,10 +1,16 @@
 import { WebSocket } from 'ws';
 import { nowUs, outsideOfTraces } from '../platform/observability/index.js';
 
-const HANDSHAKE_MS = 10_000;
 const PING_EVERY_MS = 15_000;
 const LOOK_EVERY_MS = 1000;
-const MAX_FRAME_BYTES = 1024 * 1024;
+const SOCKET_OPTIONS = {
+  handshakeTimeout: 10_000,
+  /** A venue that does not answer our close is not waited for any longer. */
+  closeTimeout: 2000,
+  perMessageDeflate: false,
+  /** The largest that a venue sends is the snapshot of a hundred symbols, about 2 MB. */
+  maxPayload: 8 * 1024 * 1024,
+};
 
 export type SocketListener = Readonly<{
   opened(): void;
@@ -28,7 +34,8 @@ export type SocketOptions = Readonly<{
 export class VenueSocket {
   private readonly socket: WebSocket;
   private readonly watch: NodeJS.Timeout;
-  private openedMs = 0;
+  /** Times of the monotonic clock: a wall clock that is set back must not make a dead connection look fresh. */
+  private openedMs: number | undefined;
   private heardMs = 0;
   private pingSentMs = 0;
   private pongDue = false;
@@ -40,22 +47,15 @@ export class VenueSocket {
     private readonly options: SocketOptions,
     private readonly listener: SocketListener,
   ) {
-    this.socket = outsideOfTraces(
-      () =>
-        new WebSocket(options.url, {
-          handshakeTimeout: HANDSHAKE_MS,
-          perMessageDeflate: false,
-          maxPayload: MAX_FRAME_BYTES,
-        }),
-    );
+    this.socket = outsideOfTraces(() => new WebSocket(options.url, SOCKET_OPTIONS));
     this.socket.on('open', () => {
-      this.openedMs = this.heardMs = this.pingSentMs = Date.now();
+      this.openedMs = this.heardMs = this.pingSentMs = performance.now();
       listener.opened();
       if (options.frames.length === 0) listener.subscribed();
       else this.send(options.frames, () => listener.subscribed());
     });
     this.socket.on('message', (data: Buffer, isBinary: boolean) => {
-      this.heardMs = Date.now();
+      this.heardMs = performance.now();
       if (!isBinary && !this.ended) listener.frame(data.toString(), nowUs());
     });
     this.socket.on('pong', () => (this.pongDue = false));
@@ -70,7 +70,7 @@ export class VenueSocket {
   }
 
   get isOpen(): boolean {
-    return this.openedMs > 0 && !this.ended;
+    return this.openedMs !== undefined && !this.ended;
   }
 
   /** Sends frames one after the other, at the pace the venue allows. */
@@ -95,12 +95,12 @@ export class VenueSocket {
   }
 
   private look(): void {
-    if (this.openedMs === 0) return;
-    const now = Date.now();
+    if (this.openedMs === undefined) return;
+    const now = performance.now();
     const { silentAfterMs = Infinity } = this.options;
     if (now - this.heardMs > silentAfterMs)
       this.end(`connected but silent for ${Math.round((now - this.heardMs) / 1000)} s`);
-    else if (now - this.pingSentMs <= PING_EVERY_MS) return;
+    else if (now - this.pingSentMs < PING_EVERY_MS) return;
     else if (this.pongDue) this.end('no answer to a ping');
     else this.ping(now);
   }
@@ -116,7 +116,8 @@ export class VenueSocket {
     if (this.ended) return;
     this.ended = true;
     clearInterval(this.watch);
-    const livedMs = this.openedMs === 0 ? 0 : Date.now() - this.openedMs;
+    clearTimeout(this.sending);
+    const livedMs = this.openedMs === undefined ? 0 : performance.now() - this.openedMs;
     if (this.socket.readyState !== WebSocket.CLOSING) this.socket.terminate();
     this.listener.closed(reason, livedMs);
   }

@@ -64,7 +64,7 @@ export const kraken: Connector = {
     request: (restUrl, venueSymbol, from) =>
       get(
         restUrl,
-        `Trades?pair=${restPair(venueSymbol)}&count=1000${from === undefined ? '' : `&since=${from * 1000n - 1n}`}`,
+        `Trades?pair=${restPair(venueSymbol)}&count=1000${from === undefined ? '' : `&since=${from > 0n ? from * 1000n - 1n : 0n}`}`,
       ),
     parse(body, venueSymbol, receivedAtUs) {
       const { last: _, ...rest } = resultOf(body);

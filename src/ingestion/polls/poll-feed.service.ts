@@ -41,6 +41,7 @@ export class PollFeed implements RunningFeed {
   status(): FeedStatus {
     const { polls } = this;
     const sum = (of: (poller: Poller) => number): number => polls.reduce((total, poller) => total + of(poller), 0);
+    const [lastError] = polls.flatMap((poller) => poller.lastError ?? []).sort((a, b) => b.atUs - a.atUs);
     const answeredAtUs = polls.flatMap(({ lastAnswerAtUs }) => lastAnswerAtUs ?? []);
     return {
       source: this.source,
@@ -48,9 +49,8 @@ export class PollFeed implements RunningFeed {
       state: this.state,
       sinceUs: this.sinceUs,
       reason: this.reason(),
-      lastError:
-        polls.find(({ state }) => state === 'waiting')?.lastError ??
-        polls.find(({ lastError }) => lastError)?.lastError,
+      lastError: lastError?.message,
+      lastErrorAtUs: lastError?.atUs,
       lastFrameAtUs: answeredAtUs.length === 0 ? undefined : Math.max(...answeredAtUs),
       frames: sum(({ answers }) => answers),
       reconnects: sum(({ losses }) => losses),

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { FeedState, PollId, Trade } from '../../contracts/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import { FrameError } from '../connectors/connector.js';
-import type { SymbolStatus } from '../feed-status.js';
+import type { Fault, SymbolStatus } from '../feed-status.js';
 import { SymbolActivity } from '../symbol-activity.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type Answer, askAgain, PollError, type Validators } from './conditional-request.service.js';
@@ -56,7 +56,7 @@ export class Poller {
   private lastGoodMs: number | undefined;
   state: FeedState = 'connecting';
   reason = 'not asked yet';
-  lastError: string | undefined;
+  lastError: Fault | undefined;
   lastAnswerAtUs: number | undefined;
   /** Good ones. */
   answers = 0;
@@ -150,7 +150,7 @@ export class Poller {
     const delayMs = Math.ceil(Math.max(patienceMs, error instanceof PollError ? error.retryAfterMs : 0));
     if (this.state === 'connected') this.losses++;
     if (this.failures === 1) this.logger.warn(`failed: ${error.message}`);
-    this.lastError = error.message;
+    this.lastError = { message: error.message, atUs: this.times.nowUs() };
     const circuit = this.circuit.state(nowMs) === 'open' ? 'circuit open, ' : '';
     this.enter('waiting', `${error.message}; ${circuit}asked again in ${Math.ceil(delayMs / 1000)} s`);
     return delayMs;
@@ -179,7 +179,7 @@ export class Poller {
       tradedAtUs: atUs,
       receivedAtUs,
     }));
-    for (const trade of trades) this.activity.heard(trade);
+    for (const trade of trades) this.activity.heard(trade, BigInt(trade.tradeId));
     this.deps.publish(id, trades);
     return true;
   }
