@@ -5,10 +5,11 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Simulator, startSimulator } from '../src/ingestion/simulator/simulator.server.js';
+import { startSimulator } from '../src/ingestion/simulator/simulator.server.js';
 import { AppProcess, pause } from './app-process.js';
 import { Checks } from './checks.js';
 import { rows, ServedSet } from './served-set.js';
+import { venueEnvironment } from './venue-environment.js';
 
 /**
  * Runs the application in a network namespace of its own, pulls the cable between it and its venue, plugs it in again,
@@ -73,7 +74,11 @@ await bringToCable(simulator.port);
 const app = await AppProcess.create(
   dataDir,
   // the busiest market trades more in five minutes than the default heals
-  { ...environment(simulator), LOG_LEVEL: 'warn', BACKFILL_MAX_TRADES: '1000000' },
+  {
+    ...venueEnvironment(face, simulator.symbols, `${VENUE.here}:${simulator.port}`),
+    LOG_LEVEL: 'warn',
+    BACKFILL_MAX_TRADES: '1000000',
+  },
   undefined,
   { host: WATCH.there, prefix: ['ip', 'netns', 'exec', NAME] },
 );
@@ -206,21 +211,6 @@ async function compareGaps(): Promise<void> {
 }
 
 // ---- the process
-
-function environment({ port, symbols }: Simulator): Record<string, string> {
-  const [market, socket] = {
-    binance: ['BINANCE', 'BINANCE'],
-    coinbase: ['COINBASE', 'COINBASE'],
-    'coinbase-advanced': ['COINBASE', 'COINBASE_ADVANCED'],
-    kraken: ['KRAKEN', 'KRAKEN'],
-  }[face!];
-  return {
-    FEEDS: face!,
-    [`${market}_SYMBOLS`]: symbols.join(','),
-    [`${socket}_WS_URL`]: `ws://${VENUE.here}:${port}${face === 'kraken' ? '/v2' : ''}`,
-    [`${market}_REST_URL`]: `http://${VENUE.here}:${port}`,
-  };
-}
 
 type Limit = Readonly<{ name: string; used: number; allowed: number }>;
 type FeedBody = Readonly<{ state: string; reason: string; lastError: string | null; limits: readonly Limit[] }>;

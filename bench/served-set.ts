@@ -130,8 +130,8 @@ async function compareEvents(db: pg.Client, stored: number, checks: Checks): Pro
   const [told] = await rows(
     db,
     `select sum(n)::int as told, count(distinct trade)::int as once from (
-       select 1 as n, (s->>'symbol', trade_id) as trade
-       from bus.event e, json_array_elements(e.data->'series') s, json_array_elements_text(s->'tradeIds') as ids(trade_id)
+       select 1 as n, (symbol, trade_id) as trade
+       from bus.event e, json_to_recordset(e.data->'series') as s(symbol text, "tradeIds" text[]), unnest("tradeIds") as trade_id
        where e.name = 'processing.trades-recorded.v1') trades`,
   );
   checks.check('trades told by events', told!.told, stored);

@@ -5,11 +5,12 @@ import { parseArgs } from 'node:util';
 import { CONNECTORS } from '../src/ingestion/connectors/registry.js';
 import type { FaultPlan } from '../src/ingestion/simulator/faults.js';
 import { simulatedMarket } from '../src/ingestion/simulator/market.js';
-import { type Simulator, simulatedFaces, startSimulator } from '../src/ingestion/simulator/simulator.server.js';
+import { simulatedFaces, startSimulator } from '../src/ingestion/simulator/simulator.server.js';
 import { AppProcess, pause } from './app-process.js';
 import type { OracleTrade } from './candle-oracle.js';
 import { Checks } from './checks.js';
 import { canonical, onTape, rows, ServedSet, storedTrades } from './served-set.js';
+import { venueEnvironment } from './venue-environment.js';
 
 /**
  * Reads a simulated venue while everything goes wrong that goes wrong with venues, then compares what was stored with
@@ -45,7 +46,10 @@ const simulator = await startSimulator({
   nowUs: () => Math.min(frozenAtUs, Date.now() * 1000),
 });
 const dataDir = mkdtempSync(join(tmpdir(), `tapeline-venues-${face}-`));
-const app = await AppProcess.create(dataDir, { ...environment(simulator), LOG_LEVEL: 'warn' });
+const app = await AppProcess.create(dataDir, {
+  ...venueEnvironment(face, simulator.symbols, `127.0.0.1:${simulator.port}`),
+  LOG_LEVEL: 'warn',
+});
 app.start();
 await app.ready();
 const startedMs = performance.now();
@@ -92,27 +96,6 @@ function rateFor(tradesPerSecond: number): number {
   return Math.min(1000, Math.max(0.1, (tradesPerSecond * minutes * 60) / trades));
 }
 
-function environment({ url, restUrl, symbols }: Simulator): Record<string, string> {
-  const asked = symbols.join(',');
-  switch (face) {
-    case 'binance':
-      return { FEEDS: 'binance', BINANCE_SYMBOLS: asked, BINANCE_WS_URL: url, BINANCE_REST_URL: restUrl };
-    case 'coinbase':
-      return { FEEDS: 'coinbase', COINBASE_SYMBOLS: asked, COINBASE_WS_URL: url, COINBASE_REST_URL: restUrl };
-    case 'coinbase-advanced':
-      return {
-        FEEDS: 'coinbase-advanced',
-        COINBASE_SYMBOLS: asked,
-        COINBASE_ADVANCED_WS_URL: url,
-        COINBASE_REST_URL: restUrl,
-      };
-    case 'kraken':
-      return { FEEDS: 'kraken', KRAKEN_SYMBOLS: asked, KRAKEN_WS_URL: `${url}/v2`, KRAKEN_REST_URL: restUrl };
-    default:
-      return { FEEDS: 'finnhub', FINNHUB_SYMBOLS: asked, FINNHUB_WS_URL: url, FINNHUB_TOKEN: 'the-key' };
-  }
-}
-
 /** About 1,000 trades a second: frequencies of trade frames are chosen for so many. */
 function everythingThatGoesWrong(forMinutes: number): FaultPlan {
   const over = forMinutes * 60_000;
@@ -133,7 +116,8 @@ function everythingThatGoesWrong(forMinutes: number): FaultPlan {
     slowHandshake: { often: 0.2, byMs: 3000 },
     refusedHandshake: 0.1,
     closeAtOpen: 0.1,
-    refusedSymbol: 0.02,
+    // Binance's connector names its symbols in the URL, where the venue refuses none
+    ...(face === 'binance' ? {} : { refusedSymbol: 0.05 }),
   };
   // without numbers nobody could see a trade that was dropped, or tell a repeated one from an equal one
   if (!connector.contiguousIds) return { ...anywhere, priceOnly: 0.001 };
@@ -143,10 +127,10 @@ function everythingThatGoesWrong(forMinutes: number): FaultPlan {
     repeat: 0.001,
     reorder: { often: 0.001, withinMs: 500 },
     gap: { often: times(20), trades: 50 },
-    rest429: { often: 0.01, retryAfterS: 2 },
-    rest418: { often: 0.003, retryAfterS: 10 },
+    rest429: { often: 0.02, retryAfterS: 2 },
+    rest418: { often: 0.005, retryAfterS: 10 },
     rest5xx: 0.02,
-    restHang: 0.004,
+    restHang: 0.01,
   };
 }
 
