@@ -81,6 +81,14 @@ describe('a venue that knows its trades by time', () => {
     expect(requests()).toBeLessThan(12);
   });
 
+  it('knows that nothing is newer than a page that was all traded within a millisecond', async () => {
+    const trades = market([1, 0, 1, 0, 0, 0, 1, 1, 0, 0]);
+    const { history, requests } = venueWith(trades, 'time');
+    history.note('X', 1009n, trades[9]!.tradedAtUs);
+    expect(await history.page('X', 1010n)).toEqual({ trades: [], isNewest: true });
+    expect(requests()).toBe(2);
+  });
+
   it('answers past ids that it never gives', async () => {
     const trades = market(Array.from({ length: 40 }, () => 1000)).filter((_, i) => i < 10 || i > 14);
     const { history } = venueWith(trades, 'time');

@@ -1,12 +1,14 @@
 import type { Trade } from '../contracts/index.js';
 import { nowUs } from '../platform/observability/index.js';
 import type { TradeHistory } from './connectors/connector.js';
-import { TradeTimes } from './trade-times.js';
+import { type Question, TradeTimes } from './trade-times.js';
 import type { VenueRest } from './venue-rest.service.js';
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Requests that may look for one trade id by time; interpolation takes three or four. */
 const MOST_TRIES = 24;
+
+const FROM_THE_FIRST: Question = { atUs: 0, isAdjacent: true };
 
 export type Page = Readonly<{
   /** Oldest first, the first with the id that was asked for, or the next one the venue has. */
@@ -41,18 +43,18 @@ export class VenueHistory {
       return { trades, isNewest: trades.length < this.pageTrades };
     }
     const times = this.timesOf(venueSymbol);
-    let askedUs = -1;
+    let next: Question | undefined;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const question = times.askFrom(fromId, this.pageTrades, tries) ?? { atUs: 0, isAdjacent: true };
-      // more trades at one instant than a page holds would lead to the same page for ever
-      askedUs = question.isAdjacent && question.atUs <= askedUs ? askedUs + 1 : question.atUs;
-      const found = await this.fetch(venueSymbol, BigInt(askedUs));
+      const { atUs, isAdjacent } = next ?? times.askFrom(fromId, this.pageTrades, tries) ?? FROM_THE_FIRST;
+      const found = await this.fetch(venueSymbol, BigInt(atUs));
       const [first, last] = [found[0], found.at(-1)];
       for (const trade of [first, last]) if (trade) times.note(BigInt(trade.tradeId), trade.tradedAtUs);
       const isNewest = found.length < this.pageTrades;
       const isReached = isNewest || BigInt(last!.tradeId) >= fromId;
-      const isFromBelow = question.isAdjacent || askedUs === 0 || (first && BigInt(first.tradeId) <= fromId);
+      const isFromBelow = isAdjacent || atUs === 0 || (first !== undefined && BigInt(first.tradeId) <= fromId);
       if (isReached && isFromBelow) return { trades: from(fromId, found), isNewest };
+      // straight on from the end of the page; one that is all of one instant would come again for ever
+      next = isAdjacent && last ? { atUs: Math.max(last.tradedAtUs, atUs + 1), isAdjacent: true } : undefined;
     }
     throw new Error(`${venueSymbol}: trade ${fromId} was not found by time in ${MOST_TRIES} requests`);
   }
