@@ -66,6 +66,8 @@ export class Feed implements RunningFeed {
   private watch: NodeJS.Timeout | undefined;
   private stopped = false;
   private told = '';
+  /** Symbols the venue refuses, and when they were last heard. */
+  private readonly unheardSince = new Map<string, number | undefined>();
   lastError: Fault | undefined;
   private lastFrameAtUs: number | undefined;
   private frames = 0;
@@ -257,6 +259,7 @@ export class Feed implements RunningFeed {
       this.pending.push(trade);
       const activity = this.activity.get(trade.venueSymbol);
       if (!activity) continue;
+      if (activity.refusal !== undefined) this.heardAgain(trade);
       const id = BigInt(trade.tradeId);
       activity.heard(trade, id);
       // what is visibly no trade does not tell how far the venue is
@@ -284,6 +287,8 @@ export class Feed implements RunningFeed {
     this.logger.warn(`The venue refused: ${message}`);
     const activity = venueSymbol === undefined ? undefined : this.activity.get(venueSymbol);
     if (!activity) return;
+    if (!this.unheardSince.has(activity.venueSymbol))
+      this.unheardSince.set(activity.venueSymbol, activity.lastReceivedAtUs);
     activity.refusal = message;
     const waitMs = ASK_AGAIN_MS.first * 2 ** Math.min(activity.refusals++, 10);
     clearTimeout(activity.askAgain);
@@ -291,6 +296,12 @@ export class Feed implements RunningFeed {
       () => activity.refusal !== undefined && connection.askAgain([activity.venueSymbol]),
       Math.min(waitMs, ASK_AGAIN_MS.most),
     ).unref();
+  }
+
+  /** A symbol that was refused trades after all: what it traded until now nobody heard. */
+  private heardAgain({ venueSymbol, receivedAtUs: untilUs }: Trade): void {
+    const fromUs = this.unheardSince.get(venueSymbol);
+    if (this.unheardSince.delete(venueSymbol)) this.tellUnheard([venueSymbol], fromUs, untilUs, 'the venue refused it');
   }
 
   private nameProblems(listed: readonly Listed[]): void {

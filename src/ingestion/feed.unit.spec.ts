@@ -246,6 +246,24 @@ describe('a venue that numbers no trades', () => {
     expect(trades.map(({ size }) => size)).toEqual(['1', '2', '3']);
   });
 
+  it('is unheard of a symbol that it refuses, until that trades', async () => {
+    await begin(finnhub, ['AAPL', 'MSFT']);
+    await pass(50);
+    await say(frame(1));
+    const lastUs = wallUs();
+    await say('{"type":"error","msg":"Invalid symbol AAPL"}');
+    await pass(30_000);
+    await say('{"type":"error","msg":"Invalid symbol AAPL"}');
+    await say('{"type":"ping"}');
+    expect(spells.length).toBe(1);
+    await pass(30_000);
+    await say(frame(2));
+    await say(frame(3));
+    expect(spells.slice(1)).toMatchObject([{ symbols: ['AAPL'] }]);
+    expect(Math.abs(spells[1]!.fromUs! - lastUs)).toBeLessThan(50_000);
+    expect(Math.abs(spells[1]!.toUs - wallUs())).toBeLessThan(100_000);
+  });
+
   it('is unheard until every symbol is subscribed, whatever is heard before', async () => {
     await begin({ ...finnhub, sendEveryMs: 1000 }, ['AAPL', 'MSFT', 'TSLA']);
     await pass(5000);

@@ -31,8 +31,7 @@ export const finnhub: Connector = {
       return readRows(frame.data, 's, p, v or t', (row, index) => tradeOf(row, index, receivedAtUs));
     }
     if (frame.type === 'ping') return { kind: 'alive' };
-    if (frame.type === 'error')
-      return { kind: 'refused', message: typeof frame.msg === 'string' ? frame.msg : 'an error without words' };
+    if (frame.type === 'error') return refusal(frame.msg);
     return { kind: 'unknown' };
   },
 
@@ -50,6 +49,13 @@ export const finnhub: Connector = {
     return colon < 0 ? venueSymbol : venueSymbol.slice(colon + 1).replace(/[-_/]/g, '');
   },
 };
+
+/** `Invalid symbol X` names it (github finnhubio/Finnhub-API #472); `Subscribing to too many symbols` names none. */
+function refusal(msg: unknown): Parsed {
+  const message = typeof msg === 'string' ? msg : 'an error without words';
+  const venueSymbol = /^Invalid symbol (\S+)$/.exec(message)?.[1];
+  return { kind: 'refused', message, ...(venueSymbol !== undefined && { venueSymbol }) };
+}
 
 function tradeOf({ s, p, v, t }: Row, index: number, receivedAtUs: number): Trade | undefined {
   if (typeof s !== 'string' || s === '' || typeof p !== 'string' || typeof v !== 'string') return undefined;
