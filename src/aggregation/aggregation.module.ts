@@ -6,6 +6,7 @@ import { CandleStore } from './candle.store.js';
 import { CandlesController } from './candles.controller.js';
 import { DayVolumes } from './day-volumes.service.js';
 import { GapStore } from './gap.store.js';
+import { Listening } from './listening.service.js';
 
 @Module({
   controllers: [CandlesController],
@@ -13,6 +14,7 @@ import { GapStore } from './gap.store.js';
     CandleCloser,
     CandleMerger,
     CandleStore,
+    Listening,
     DayVolumes,
     GapStore,
     makeGaugeProvider({

@@ -5,6 +5,7 @@ import { Settings } from '../platform/config/index.js';
 import { isTransientDatabaseError } from '../platform/errors/index.js';
 import { toldAs } from './candle-merger.service.js';
 import { CandleStore } from './candle.store.js';
+import { Listening } from './listening.service.js';
 
 const LOOK_EVERY_MS = 250;
 
@@ -20,6 +21,7 @@ export class CandleCloser implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly bus: Bus,
     private readonly candles: CandleStore,
     private readonly settings: Settings,
+    private readonly listening: Listening,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -36,7 +38,11 @@ export class CandleCloser implements OnApplicationBootstrap, OnModuleDestroy {
   private async look(): Promise<void> {
     try {
       await this.bus.transaction(async (tx) => {
-        const closed = await this.candles.closePassed(tx, this.settings.CANDLE_LATENESS_MS, this.startedMs);
+        const closed = await this.candles.closePassed(tx, {
+          latenessMs: this.settings.CANDLE_LATENESS_MS,
+          sinceMs: this.startedMs,
+          except: this.listening.unsettled(),
+        });
         if (closed.length > 0) await this.bus.append(tx, CandlesClosedV1, { candles: closed.map(toldAs) });
       });
     } catch (error) {

@@ -120,13 +120,17 @@ export class CandleStore {
   /**
    * Closes every open candle whose end the watermark has passed and returns those. The watermark of a series is the
    * latest event time seen, moved on by the wall clock since it was seen (but not by the time before `sinceMs`, when
-   * this process started and nothing was caught up yet), less the lateness. A candle another transaction holds waits.
+   * this process started and nothing was caught up yet), less the lateness. A candle another transaction holds waits, and
+   * so do those of the sources in `except`.
    */
-  async closePassed(tx: EntityManager, latenessMs: number, sinceMs: number): Promise<StoredCandle[]> {
+  async closePassed(
+    tx: EntityManager,
+    { latenessMs, sinceMs, except }: { latenessMs: number; sinceMs: number; except: readonly string[] },
+  ): Promise<StoredCandle[]> {
     const [closed] = (await tx.query(
       `with seen as (
          select distinct on (source, symbol) source, symbol, close_at_us, close_seen_at
-         from aggregation.candle where not closed order by source, symbol, close_at_us desc
+         from aggregation.candle where not closed and source <> all($3::text[]) order by source, symbol, close_at_us desc
        ), passed as (
          select c.source, c.symbol, c.interval_name, c.open_time
          from aggregation.candle c join seen s using (source, symbol)
@@ -138,7 +142,7 @@ export class CandleStore {
        update aggregation.candle c set closed = true from passed p
        where c.source = p.source and c.symbol = p.symbol and c.interval_name = p.interval_name and c.open_time = p.open_time
        returning ${CANDLE}`,
-      [latenessMs, sinceMs],
+      [latenessMs, sinceMs, except],
     )) as [Row[], number];
     return closed.map(candleOf);
   }
