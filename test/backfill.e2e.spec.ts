@@ -76,6 +76,7 @@ describe.each(VENUES)('a range of the past, asked for by hand from $face', ({ fa
   it('is refused in words that say what would be right', async () => {
     const faults: [unknown, number, string][] = [
       [{ symbol }, 400, 'request.bad-parameter'],
+      [{ symbol, toTradeId: '7' }, 400, 'request.bad-parameter'],
       [{ symbol, from: instant(5), fromTradeId: '7' }, 400, 'request.bad-parameter'],
       [{ symbol, from: instant(5), to: instant(6) }, 400, 'request.bad-parameter'],
       [{ symbol, from: '2999-01-01T00:00:00Z' }, 400, 'request.bad-parameter'],

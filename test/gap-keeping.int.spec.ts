@@ -65,6 +65,19 @@ const incompleteMinutes = async (symbol: string, source = 'kraken'): Promise<num
     .filter(({ incomplete }) => incomplete)
     .map(({ openTime }) => (Date.parse(openTime) * 1000 - START_US) / MINUTE_US);
 
+describe('a window that ends while its feed is not connected', () => {
+  it('stays open, as nobody knows what was traded in it', async () => {
+    const closed = async (source: string): Promise<boolean[]> =>
+      (await app.get(`/api/v1/ohlcv/DEAFUSD?window=1m&source=${source}`)).body.candles?.map(
+        (candle: { closed: boolean }) => candle.closed,
+      );
+    record('DEAFUSD', [1, 2, 3], 'binance'); // its feed cannot connect here
+    record('DEAFUSD', [1, 2, 3], 'kraken');
+    await eventually(async () => expect(await closed('kraken')).toEqual([true, true, false]));
+    expect(await closed('binance')).toEqual([false, false, false]);
+  });
+});
+
 describe('the gaps of a series', () => {
   it('begin with what was traded before it, and end there when its start came out of order', async () => {
     record('STARTUSD', [103]);
@@ -105,11 +118,9 @@ describe('the gaps of a series', () => {
     expect(await gapsOf('ASKUSD')).toEqual([
       '20-29 open',
       '30-99 unfillable',
-      '0-19 unfillable',
       '102-105 open',
       '106-109 unfillable',
-      '102-109 closed',
-      '0-99 closed',
+      '0-19 unfillable',
     ]);
     expect(await gaps.request(key('ASKUSD'), { from: 22n, to: 28n })).toBeUndefined(); // it is on its way
     expect(await gaps.request(key('ASKUSD'), { from: 100n, to: 101n })).toBeUndefined(); // nothing is missing
@@ -119,6 +130,44 @@ describe('the gaps of a series', () => {
     expect(body).toMatchObject({ missing: 10, remaining: 0, progress: 1, requested: true });
     await gaps.close(older!);
     await eventually(async () => expect(await incompleteMinutes('ASKUSD')).toEqual([20, 29, 100, 101, 110]));
+  });
+
+  it('are given up in part or whole, narrowed to what is missing of them', async () => {
+    record('PARTUSD', [0, 1, 20, 21]);
+    await eventually(async () => expect(await holesOf('PARTUSD')).toEqual(['2-19']));
+    const gaps = app.app.get(Gaps);
+    const gap = await gaps.open({ ...key('PARTUSD'), from: 2n, to: 19n, missing: 18n });
+    await gaps.giveUp(gap, { from: 4n, to: 5n }, 'lost by the venue');
+    expect(await gapsOf('PARTUSD')).toEqual(['4-5 unfillable', '2-19 open']);
+    record('PARTUSD', [2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19]);
+    await eventually(async () => expect(await holesOf('PARTUSD')).toEqual(['14-14']));
+    await gaps.giveUp(gap, gap, 'lost by the venue');
+    expect(await gapsOf('PARTUSD')).toEqual(['4-5 unfillable', '14-14 unfillable']);
+    await eventually(async () => expect(await incompleteMinutes('PARTUSD')).toEqual([3, 6, 13, 15]));
+    record('PARTUSD', [14]);
+    await eventually(async () => expect(await gapsOf('PARTUSD')).toEqual(['4-5 unfillable', '14-14 closed']));
+    const late = await gaps.openUnfillable({ ...key('PARTUSD'), from: 6n, to: 9n, missing: 4n }, 'recorded meanwhile');
+    expect(late.state).toBe('closed');
+  });
+
+  it('are opened once, however many ask for one range at a time', async () => {
+    record('ONCEUSD', [50, 51]);
+    await eventually(async () => expect(await gapsOf('ONCEUSD')).toEqual(['0-49 unfillable']));
+    const gaps = app.app.get(Gaps);
+    const asked = Array.from({ length: 8 }, () => gaps.request(key('ONCEUSD'), { from: 10n, to: 19n }));
+    expect((await Promise.all(asked)).filter((gap) => gap !== undefined).length).toBe(1);
+    expect((await gapsOf('ONCEUSD')).sort()).toEqual(['0-9 unfillable', '10-19 open', '20-49 unfillable']);
+  });
+
+  it('count the trades of their inside, too', async () => {
+    record('INNERUSD', [1, 9]);
+    await eventually(async () => expect(await holesOf('INNERUSD')).toEqual(['2-8']));
+    await app.app.get(Gaps).openUnfillable({ ...key('INNERUSD'), from: 2n, to: 8n, missing: 7n }, 'lost');
+    record('INNERUSD', [4, 5, 6]);
+    await eventually(async () => {
+      const { body } = await app.get('/api/v1/gaps?symbol=INNERUSD&limit=1');
+      expect(body.items[0]).toMatchObject({ fromTradeId: '2', toTradeId: '8', missing: 4, remaining: 4 });
+    });
   });
 
   it('are spans of time where the venue numbers no trades, and mark the candles of that time', async () => {
@@ -154,7 +203,7 @@ describe('the gaps of a series', () => {
       cursor = body.nextCursor ?? '';
     } while (cursor);
     expect(seen).toEqual(seen.toSorted((a, b) => Number(b) - Number(a)));
-    expect(seen.length).toBe(7);
+    expect(seen.length).toBe(5);
     const { body } = await app.get('/api/v1/gaps?symbol=ASKUSD&state=open,filling&requested=true');
     expect(body.items.length).toBe(1);
     expect((await app.get('/api/v1/gaps?source=nowhere')).body.items).toEqual([]);

@@ -81,6 +81,32 @@ describe('spells in which nobody listened', () => {
     expect(kept).toEqual(['AAPL 10-30 lost', 'AAPL 40-50 lost', 'AAPL 50-60 a frame could not be read']);
   });
 
+  it('are one from the earlier start of them, whichever was told first', async () => {
+    await start();
+    note(20, 30);
+    note(10, 25);
+    note(60, 70);
+    note(40, 50);
+    await pass(1000);
+    expect(kept).toEqual(['AAPL 10-30 lost', 'AAPL 60-70 lost', 'AAPL 40-50 lost']);
+  });
+
+  it('begin with what an earlier process recorded also when that could not be read at first', async () => {
+    database.isAway = true;
+    await start();
+    let isReady = false;
+    void spells.whenReady().then(() => (isReady = true));
+    await pass(5000);
+    expect(isReady).toBe(false);
+    database.isAway = false;
+    await pass(1000);
+    expect(isReady).toBe(true);
+    ends.set('AAPL', 100.5); // only now trades are recorded
+    note(undefined, 100);
+    await pass(1000);
+    expect(kept).toEqual(['AAPL 0-100 lost']);
+  });
+
   it('lose nothing that is added while they are being kept', async () => {
     await start();
     let done: () => void = () => undefined;

@@ -33,5 +33,5 @@ export type GapV1Data = Readonly<{
 }>;
 /** Sent again, with the same id and narrower bounds, when a gap that cannot be filled shrinks. */
 export const GapOpenedV1 = durable<GapV1Data>('ingestion.gap-opened.v1');
-/** Every id of the gap is recorded or known never to come through; sent once per gap. */
+/** Every id of the gap is recorded, rejected, or stands in another gap; sent once per gap. */
 export const GapClosedV1 = durable<GapV1Data>('ingestion.gap-closed.v1');

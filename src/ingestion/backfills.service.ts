@@ -10,8 +10,10 @@ import type { VenueHistory } from './venue-history.service.js';
 
 /** About half a day of a busy venue's whole request weight. */
 const MOST_IDS = 50_000_000n;
+/** The venue is asked for so long where a range begins and ends. */
+const ASK_FOR_MS = 30_000;
 
-/** A range as a person gives it: ids or instants (epoch microseconds); an end that is left out is that of the series. */
+/** A range as a person gives it, by ids or by instants (epoch microseconds), with its start; an end left out is that of the series. */
 export type BackfillRange = Readonly<{
   symbol: string;
   fromTradeId?: string;
@@ -49,6 +51,8 @@ function checkEnds({ fromTradeId, toTradeId, from, to }: BackfillRange): void {
   const byId = fromTradeId !== undefined || toTradeId !== undefined;
   if (byId && (from !== undefined || to !== undefined))
     throw badParameter('from', 'must be left out beside fromTradeId and toTradeId: a range is given in one way');
+  if (byId && fromTradeId === undefined)
+    throw badParameter('fromTradeId', 'must be given beside toTradeId: the range needs a start');
   if (!byId && from === undefined) throw badParameter('from', 'or fromTradeId must be given: the range needs a start');
   if (from !== undefined && (from < 0 || from > nowUs())) throw badParameter('from', 'must be between 1970 and now');
   if (from !== undefined && to !== undefined && from >= to) throw badParameter('from', 'must be before to');
@@ -63,11 +67,12 @@ async function rangeOf(
   history: VenueHistory,
   { venueSymbol, nextId }: SeriesEnd,
 ): Promise<IdRun> {
+  const askedLongEnough = AbortSignal.timeout(ASK_FOR_MS);
   const idAt = async (atUs: number): Promise<bigint> =>
-    (await history.firstIdSince(venueSymbol, atUs, nextId)) ?? nextId;
+    (await history.firstIdSince(venueSymbol, atUs, nextId, askedLongEnough)) ?? nextId;
   let range: IdRun;
   try {
-    const from = asked.from === undefined ? BigInt(asked.fromTradeId ?? 0) : before(await idAt(asked.from));
+    const from = asked.from === undefined ? BigInt(asked.fromTradeId!) : before(await idAt(asked.from));
     const last = asked.to === undefined ? BigInt(asked.toTradeId ?? nextId) : await idAt(asked.to);
     range = { from, to: last < nextId ? last : nextId - 1n };
   } catch (error) {
@@ -84,7 +89,7 @@ async function rangeOf(
     throw badParameter(asked.to === undefined ? 'toTradeId' : 'to', 'must not be before the start of the range');
   if (range.to - range.from >= MOST_IDS)
     throw badParameter(
-      'to',
+      asked.from === undefined ? 'toTradeId' : 'to',
       `must be at most ${MOST_IDS} trades behind the start; these are ${range.to - range.from + 1n}`,
     );
   return range;

@@ -93,11 +93,16 @@ export class Connection {
         this.change(this.state, `its turn to connect comes in ${seconds(turnMs)}: the venue limits attempts`);
       this.retry = setTimeout(() => {
         this.change('connecting', reason);
-        this.socket = this.open();
+        try {
+          this.socket = this.open();
+        } catch (error) {
+          this.onLost(whyNotOpened(error as Error), 0);
+        }
       }, turnMs);
     }, waitMs);
   }
 
+  /** Throws when the address cannot be used. */
   private open(): VenueSocket {
     const { connector, wsUrl, venueSymbols, key } = this.options;
     const { url, frames } = connector.connection(wsUrl, venueSymbols, key);
@@ -170,7 +175,7 @@ export class Connection {
       return this.change('connecting', why);
     }
     this.lastError = faultNow(why);
-    this.reconnects++;
+    if (livedMs > 0) this.reconnects++;
     const waitMs = this.backoff.waitMs(livedMs);
     this.change('waiting', `${why}; next try in ${seconds(waitMs)}`);
     this.listener.lost();
@@ -198,7 +203,13 @@ export class Connection {
     clearTimeout(this.rotation);
     this.rotation = setTimeout(() => {
       const turnMs = this.options.attempts.reserve(performance.now());
-      this.rotation = setTimeout(() => (this.successor = this.open()), turnMs).unref();
+      this.rotation = setTimeout(() => {
+        try {
+          this.successor = this.open();
+        } catch (error) {
+          this.onNextFailed(whyNotOpened(error as Error), 0);
+        }
+      }, turnMs).unref();
     }, waitMs).unref();
   }
 
@@ -215,3 +226,5 @@ export class Connection {
 }
 
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`);
+/** The words may repeat the address, whose query may hold the venue's key. */
+const whyNotOpened = ({ message }: Error): string => `no connection can be opened: ${message.replace(/\?.*/s, '?…')}`;

@@ -315,6 +315,38 @@ describe('the liveness of a connection', () => {
   });
 });
 
+describe('an address that no socket can be made of', () => {
+  it.each([
+    ['ws://127.0.0.1/#here', 'The URL contains a fragment identifier'],
+    ['ws://127.0.0.1:99999/?token=hunter2', 'Invalid URL: ws://127.0.0.1:99999/?…'],
+  ])('(%s) is why the feed waits, and is tried again', async (address, why) => {
+    let url = address;
+    begin({ connection: () => ({ url, frames: [] }) });
+    await pass(50);
+    expect(connection.state).toBe('waiting');
+    expect(connection.reason).toContain(`no connection can be opened: ${why}; next try in`);
+    expect(connection.lastError?.message).not.toContain('hunter2');
+    await pass(60_000);
+    expect(connection.state).toBe('waiting');
+    url = venue.wsUrl;
+    await pass(40_000);
+    expect(connection.state).toBe('connected');
+  });
+
+  it('leaves the socket that is there alone', async () => {
+    let url = venue.wsUrl;
+    await connected({ connection: () => ({ url, frames: [] }) });
+    url = 'ws://127.0.0.1/#here';
+    venue.send(SHUTDOWN);
+    await pass(10_000);
+    expect(connection.state).toBe('connected');
+    expect(connection.lastError?.message).toContain('the next connection failed: no connection can be opened');
+    url = venue.wsUrl;
+    await pass(40_000);
+    expect(venue.log).toEqual(['open 1', 'open 2', 'close 1']);
+  });
+});
+
 describe("the venue's count of frames", () => {
   const frame = (sequence: number): string => `{"channel":"heartbeats","sequence_num":${sequence},"events":[]}`;
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { type IdRun, multirangeText } from './coverage.js';
+import { type IdRun, type Missing, multirangeText, sumOf } from './coverage.js';
 
 export type SeriesKey = Readonly<{ source: string; venueSymbol: string; symbol: string }>;
 export type Hole = SeriesKey & IdRun;
@@ -24,7 +24,7 @@ export type SeriesEnd = SeriesKey &
     lastAtUs: number | undefined;
   }>;
 
-/** More holes than these are found in turns. */
+/** More holes than these are found once some of them are filled. */
 export const MOST_HOLES = 10_000;
 /** Ids this far below the first one known still belong to it: a feed may begin out of order. Older ones open no hole. */
 const REORDERED_START = 10_000;
@@ -64,10 +64,13 @@ export class CoverageStore {
     return rows.filter((row) => row.is_new).map((row) => ({ ...keyOf(row), firstId: BigInt(row.from_id) }));
   }
 
-  /** Accounts for rejected ids among those seen so far; an id far ahead, as garbage has, must not tear a hole. */
+  /** Accounts for rejected ids among those seen so far and those of open gaps; an id far ahead, as garbage has, must not tear a hole. */
   async accountWithin(tx: EntityManager, series: readonly (SeriesKey & { runs: readonly IdRun[] })[]): Promise<void> {
     await tx.query(
-      `update ingestion.coverage c set accounted = c.accounted + (r.runs * int8multirange(int8range(lower(c.accounted), upper(c.accounted))))
+      `update ingestion.coverage c set accounted = c.accounted + (r.runs * (
+         int8multirange(int8range(lower(c.accounted), upper(c.accounted))) + coalesce((
+           select range_agg(int8range(g.from_trade_id, g.to_trade_id, '[]')) from ingestion.gap g
+           where g.source = c.source and g.venue_symbol = c.venue_symbol and g.state in ('open', 'filling')), '{}')))
        from unnest($1::text[], $2::text[], $3::int8multirange[]) as r(source, venue_symbol, runs)
        where c.source = r.source and c.venue_symbol = r.venue_symbol`,
       [
@@ -78,22 +81,50 @@ export class CoverageStore {
     );
   }
 
-  /** Nobody looks for these ids any more. */
-  async giveUp(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<void> {
-    await tx.query(
-      `update ingestion.coverage set given_up = given_up + int8multirange(int8range($3, $4, '[]')) where source = $1 and venue_symbol = $2`,
-      [key.source, key.venueSymbol, from, to],
-    );
+  /**
+   * Nobody looks for these ids any more. Returns what of them is missing and was looked for until now; undefined when
+   * nothing was.
+   */
+  async giveUp(tx: EntityManager, key: SeriesKey, run: IdRun): Promise<Missing | undefined> {
+    const [rows] = (await tx.query(
+      `with before as (
+         select * from ingestion.coverage where source = $1 and venue_symbol = $2 for update
+       )
+       update ingestion.coverage c set given_up = c.given_up + int8multirange(int8range($3, $4, '[]'))
+       from before b where c.source = b.source and c.venue_symbol = b.venue_symbol
+       returning int8multirange(int8range($3, $4, '[]')) - b.accounted - b.given_up as rest`,
+      [key.source, key.venueSymbol, run.from, run.to],
+    )) as [{ rest: string }[], number];
+    return missingIn(rows[0]?.rest, run);
+  }
+
+  /** What of these ids is missing, looked for or not; undefined when nothing is. */
+  async missingWithin(tx: EntityManager, key: SeriesKey, run: IdRun): Promise<Missing | undefined> {
+    const rows = (await tx.query(
+      `select int8multirange(int8range($3, $4, '[]')) - accounted as rest from ingestion.coverage where source = $1 and venue_symbol = $2`,
+      [key.source, key.venueSymbol, run.from, run.to],
+    )) as { rest: string }[];
+    return missingIn(rows[0]?.rest, run);
+  }
+
+  /** Several questions to one state of the database. */
+  atOneMoment<T>(ask: (tx: EntityManager) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction('REPEATABLE READ', ask);
   }
 
   /**
    * Looks for these ids again, and for none between them and where the series began. Returns the ids among them that
    * are missing and that no open gap looks for yet.
    */
-  async reclaim(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<(IdRun & { missing: bigint })[]> {
+  async reclaim(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<Missing[]> {
+    // a statement of its own: the next one then sees what whoever held it before has opened
+    await tx.query(`select from ingestion.coverage where source = $1 and venue_symbol = $2 for update`, [
+      key.source,
+      key.venueSymbol,
+    ]);
     const rows = (await tx.query(
       `with c as (
-         select * from ingestion.coverage where source = $1 and venue_symbol = $2 for update
+         select * from ingestion.coverage where source = $1 and venue_symbol = $2
        ), missing as (
          select int8multirange(int8range($3, least($4::bigint + 1, upper(c.accounted)))) - c.accounted - coalesce((
                   select range_agg(int8range(g.from_trade_id, g.to_trade_id, '[]')) from ingestion.gap g
@@ -115,8 +146,8 @@ export class CoverageStore {
   }
 
   /** The holes between ids that are accounted for, ascending within a series; MOST_HOLES of them at most. */
-  async holes(source: string): Promise<Hole[]> {
-    const rows = (await this.dataSource.query(
+  async holes(source: string, tx: EntityManager = this.dataSource.manager): Promise<Hole[]> {
+    const rows = (await tx.query(
       `select source, venue_symbol, symbol, lower(hole) as from_id, upper(hole) - 1 as to_id
        from (select source, venue_symbol, symbol,
                     unnest(int8multirange(int8range(from_id, upper(accounted + given_up))) - accounted - given_up) as hole
@@ -128,8 +159,8 @@ export class CoverageStore {
   }
 
   /** The end of every series of a source, by venue symbol. */
-  async ends(source: string): Promise<Map<string, SeriesEnd>> {
-    const rows = (await this.dataSource.query(
+  async ends(source: string, tx: EntityManager = this.dataSource.manager): Promise<Map<string, SeriesEnd>> {
+    const rows = (await tx.query(
       `select source, venue_symbol, symbol, upper(accounted + given_up) as next_id,
               case when upper(accounted) > coalesce(upper(given_up), 0) then last_at_us end as last_at_us
        from ingestion.coverage where source = $1`,
@@ -153,3 +184,13 @@ const keyOf = (row: { source: string; venue_symbol: string; symbol: string }): S
   venueSymbol: row.venue_symbol,
   symbol: row.symbol,
 });
+
+/** A multirange as PostgreSQL writes it, `{[1,4),[7,8)}`; a series without coverage has nothing of the run. */
+function missingIn(rest: string | undefined, run: IdRun): Missing | undefined {
+  if (rest === undefined) return sumOf([run]);
+  const holes = [...rest.matchAll(/\[(\d+),(\d+)\)/g)].map(([, from, end]) => ({
+    from: BigInt(from!),
+    to: BigInt(end!) - 1n,
+  }));
+  return holes.length > 0 ? sumOf(holes) : undefined;
+}

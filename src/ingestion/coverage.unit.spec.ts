@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type IdRun, joinHoles, multirangeText, runsOf } from './coverage.js';
+import { firstMissing, type IdRun, joinHoles, multirangeText, outsideOf, runsOf, splitAtMost } from './coverage.js';
 
 const LARGEST = 2n ** 63n - 1n;
 /** Close together, as ids of one feed are, around what a float still holds, and at the far end of what a trade id may be. */
@@ -12,9 +12,6 @@ const ids = fc.oneof(
 const members = (runs: readonly IdRun[]): bigint[] =>
   runs.flatMap(({ from, to }) => Array.from({ length: Number(to - from) + 1 }, (_, i) => from + BigInt(i)));
 const ascending = (list: readonly bigint[]): bigint[] => [...new Set(list)].sort((a, b) => (a < b ? -1 : 1));
-
-const missing = (list: readonly (IdRun & { missing?: bigint })[]): bigint =>
-  list.reduce((sum, one) => sum + (one.missing ?? one.to - one.from + 1n), 0n);
 
 describe('runs of trade ids', () => {
   it('hold exactly the ids, whatever their order and however often they came', () => {
@@ -78,32 +75,20 @@ describe('a multirange', () => {
   });
 });
 
+/** Ascending, with at least one id between two of them, as holes are. */
+const someHoles = fc.array(fc.bigInt(0n, 300n), { maxLength: 40 }).map((list) => runsOf(list.map(String)));
+const idsIn = (holes: readonly IdRun[]): bigint[] =>
+  holes.flatMap(({ from, to }) => Array.from({ length: Number(to - from) + 1 }, (_, i) => from + BigInt(i)));
+
 describe('holes that are joined', () => {
-  const holesAndReach = fc.tuple(
-    fc.array(fc.bigInt(0n, 300n), { maxLength: 40 }).map((list) => runsOf(list.map(String))),
-    fc.bigInt(1n, 50n),
-  );
-
-  it('cover every hole and miss exactly what the holes miss', () => {
+  it('are all there, in order, and span no more than one request unless a single one is larger', () => {
     fc.assert(
-      fc.property(holesAndReach, ([holes, within]) => {
+      fc.property(someHoles, fc.bigInt(1n, 50n), (holes, within) => {
         const joined = joinHoles(holes, within);
-        for (const hole of holes)
-          expect(joined.filter(({ from, to }) => from <= hole.from && hole.to <= to)).toHaveLength(1);
-        expect(missing(joined)).toBe(missing(holes));
-        for (const { from, to } of joined) {
-          expect(holes.some((hole) => hole.from === from)).toBe(true);
-          expect(holes.some((hole) => hole.to === to)).toBe(true);
-        }
-      }),
-    );
-  });
-
-  it('fit into one request, unless a single hole is larger', () => {
-    fc.assert(
-      fc.property(holesAndReach, ([holes, within]) => {
-        for (const { from, to } of joinHoles(holes, within)) {
-          expect(to - from + 1n <= within || holes.some((hole) => hole.from === from && hole.to === to)).toBe(true);
+        expect(joined.flat()).toEqual(holes);
+        for (const group of joined) {
+          const span = group.at(-1)!.to - group[0]!.from + 1n;
+          expect(span <= within || group.length === 1).toBe(true);
         }
       }),
     );
@@ -115,18 +100,53 @@ describe('holes that are joined', () => {
       { from: 9n, to: 10n },
       { from: 11n, to: 11n },
     ];
-    expect(joinHoles(holes, 10n)).toEqual([
-      { from: 1n, to: 10n, missing: 4n },
-      { from: 11n, to: 11n, missing: 1n },
-    ]);
-    expect(joinHoles(holes, 9n)).toEqual([
-      { from: 1n, to: 2n, missing: 2n },
-      { from: 9n, to: 11n, missing: 3n },
-    ]);
+    expect(joinHoles(holes, 10n).map((group) => group.length)).toEqual([2, 1]);
+    expect(joinHoles(holes, 9n).map((group) => group.length)).toEqual([1, 2]);
   });
+});
 
-  it('leave the holes they were made of as they were', () => {
-    const holes = Object.freeze([Object.freeze({ from: 1n, to: 2n }), Object.freeze({ from: 4n, to: 5n })]);
-    expect(joinHoles(holes, 100n)).toEqual([{ from: 1n, to: 5n, missing: 4n }]);
+describe('holes that are too many to heal', () => {
+  it('are split so that the newest ids are healed, as many as may be, and none is in both parts or in neither', () => {
+    fc.assert(
+      fc.property(someHoles, fc.bigInt(0n, 60n), (holes, most) => {
+        const { older, newer } = splitAtMost(holes, most);
+        const all = idsIn(holes);
+        const healed = most === 0n ? [] : all.slice(-Number(most));
+        const within = (run: IdRun | undefined): bigint[] =>
+          all.filter((id) => run !== undefined && id >= run.from && id <= run.to);
+        expect(within(newer)).toEqual(healed);
+        expect(within(older)).toEqual(all.slice(0, all.length - healed.length));
+        expect([newer?.missing ?? 0n, older?.missing ?? 0n]).toEqual([
+          BigInt(healed.length),
+          BigInt(all.length - healed.length),
+        ]);
+      }),
+    );
+  });
+});
+
+describe('the first missing id', () => {
+  it('is the lowest one of all holes within the bounds', () => {
+    fc.assert(
+      fc.property(someHoles, fc.bigInt(0n, 310n), fc.bigInt(0n, 100n), (holes, from, length) => {
+        const expected = idsIn(holes).find((id) => id >= from && id <= from + length);
+        expect(firstMissing(holes, from, from + length)).toBe(expected);
+      }),
+    );
+  });
+});
+
+describe('holes outside of gaps', () => {
+  it('are those that no single gap holds', () => {
+    const runs = fc.array(
+      fc.tuple(fc.bigInt(0n, 300n), fc.bigInt(0n, 60n)).map(([from, length]) => ({ from, to: from + length })),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(someHoles, runs, (holes, gaps) => {
+        const expected = holes.filter((hole) => !gaps.some(({ from, to }) => from <= hole.from && hole.to <= to));
+        expect(outsideOf(holes, gaps)).toEqual(expected);
+      }),
+    );
   });
 });

@@ -68,7 +68,8 @@ export class FeedMetrics {
     this.missing.set({ source }, missingTrades);
     for (const name of ['waiting', 'trading', 'quiet', 'unknown', 'refused'] as const)
       this.symbols.set({ source, state: name }, symbols.filter((one) => one.state === name).length);
-    for (const { symbol, lastReceivedAtUs, tradesPerSecond } of symbols) {
+    for (const { symbol, state: symbolState, lastReceivedAtUs, tradesPerSecond } of symbols) {
+      if (symbolState === 'unknown') continue; // another spelling of it may be read
       if (lastReceivedAtUs !== undefined) this.tradeAge.set({ source, symbol }, age(lastReceivedAtUs));
       this.rate.set({ source, symbol }, tradesPerSecond);
     }

@@ -12,6 +12,7 @@ import {
   type SymbolStatus,
 } from './feed-status.js';
 import type { GapFiller } from './gap-filler.service.js';
+import { advance, type Frontier } from './frontier.js';
 import { receivedAtUs } from './made-ids.js';
 import { SilenceWatch } from './silence-watch.service.js';
 import { SymbolActivity } from './symbol-activity.js';
@@ -27,6 +28,9 @@ const SUBSCRIBED_WITHIN_MS = 1000;
 const LOOK_EVERY_MS = 1000;
 /** How long until a symbol that was refused is asked for again; doubles each time. */
 const ASK_AGAIN_MS = { first: 5000, most: 3_600_000 };
+const SAY_SKIPPED_EVERY_MS = 10_000;
+/** Of what a venue says. */
+const WORDS_SHOWN = 200;
 const NOBODY_LISTENED = 'nobody was connected, and the venue has no history';
 
 /** What a feed tells whoever runs it. */
@@ -51,7 +55,7 @@ export type FeedOptions = Readonly<{
   history?: VenueHistory | undefined;
   gaps?: GapFiller | undefined;
   /** Highest id known of each venue symbol, delivered or only told of; the gap filler reads it. */
-  frontier: Map<string, { symbol: string; lastId: bigint }>;
+  frontier: Frontier;
 }>;
 
 /** One venue at work: its symbols, its connections, the trades of the last moment, and the watch over silent symbols. */
@@ -71,6 +75,7 @@ export class Feed implements RunningFeed {
   lastError: Fault | undefined;
   private lastFrameAtUs: number | undefined;
   private frames = 0;
+  private saidSkippedMs = 0;
   private readonly startedAtUs = Date.now() * 1000;
 
   constructor(
@@ -160,7 +165,7 @@ export class Feed implements RunningFeed {
     for (const connection of this.connections) connection.start();
     gaps?.start();
     if (!history) return;
-    const watch = new SilenceWatch(history, () => this.connections, this.activity);
+    const watch = new SilenceWatch(this.askingNewest(history), () => this.connections, this.activity);
     this.watch = setInterval(() => void watch.look(Date.now()), LOOK_EVERY_MS).unref();
   }
 
@@ -177,15 +182,15 @@ export class Feed implements RunningFeed {
         subscribed: () => {
           subscribedUs = Date.now() * 1000 + SUBSCRIBED_WITHIN_MS * 1000;
           for (const symbol of venueSymbols) this.activity.get(symbol)?.pace.restart(Date.now());
-          setTimeout(() => void gaps?.catchUp(venueSymbols), SUBSCRIBED_WITHIN_MS).unref();
+          setTimeout(() => gaps?.catchUp(venueSymbols), SUBSCRIBED_WITHIN_MS).unref();
         },
         lost: () => {
           unheard ??= { fromUs: heardUs };
           subscribedUs = undefined;
         },
         skipped: () => {
-          this.logger.warn('frames were lost on the way: looking for what they brought');
-          void gaps?.catchUp(venueSymbols);
+          this.saySkipped();
+          gaps?.catchUp(venueSymbols);
         },
         frame: (raw, clockUs) => {
           // ids that are made from it must not collide, whatever the clock does
@@ -263,7 +268,7 @@ export class Feed implements RunningFeed {
       const id = BigInt(trade.tradeId);
       activity.heard(trade, id);
       // what is visibly no trade does not tell how far the venue is
-      if (connector.contiguousIds && !trade.price.startsWith('-'))
+      if (connector.contiguousIds && trade.price !== '0' && !trade.price.startsWith('-'))
         advance(frontier, trade.venueSymbol, trade.symbol, id);
     }
     if (this.pending.length >= FLUSH_TRADES) this.flush();
@@ -283,13 +288,14 @@ export class Feed implements RunningFeed {
 
   /** A symbol that the venue refuses is asked for again, ever more rarely: it may be listed later. */
   private refused({ message, venueSymbol }: { message: string; venueSymbol?: string }, connection: Connection): void {
-    this.lastError = faultNow(message);
-    this.logger.warn(`The venue refused: ${message}`);
+    const words = message.slice(0, WORDS_SHOWN);
+    this.lastError = faultNow(words);
+    this.logger.warn(`The venue refused: ${words}`);
     const activity = venueSymbol === undefined ? undefined : this.activity.get(venueSymbol);
     if (!activity) return;
     if (!this.unheardSince.has(activity.venueSymbol))
       this.unheardSince.set(activity.venueSymbol, activity.lastReceivedAtUs);
-    activity.refusal = message;
+    activity.refusal = words;
     const waitMs = ASK_AGAIN_MS.first * 2 ** Math.min(activity.refusals++, 10);
     clearTimeout(activity.askAgain);
     activity.askAgain = setTimeout(
@@ -302,6 +308,24 @@ export class Feed implements RunningFeed {
   private heardAgain({ venueSymbol, receivedAtUs: untilUs }: Trade): void {
     const fromUs = this.unheardSince.get(venueSymbol);
     if (this.unheardSince.delete(venueSymbol)) this.tellUnheard([venueSymbol], fromUs, untilUs, 'the venue refused it');
+  }
+
+  /** What the venue has beyond all that was heard shows a hole, whoever asked for it. */
+  private askingNewest(history: VenueHistory): Pick<VenueHistory, 'newest'> {
+    return {
+      newest: async (venueSymbol) => {
+        const trades = await history.newest(venueSymbol);
+        const [last, symbol] = [trades.at(-1), this.activity.get(venueSymbol)?.symbol];
+        if (last && symbol) advance(this.options.frontier, venueSymbol, symbol, BigInt(last.tradeId));
+        return trades;
+      },
+    };
+  }
+
+  private saySkipped(): void {
+    if (Date.now() - this.saidSkippedMs < SAY_SKIPPED_EVERY_MS) return;
+    this.saidSkippedMs = Date.now();
+    this.logger.warn('frames were lost on the way: looking for what they brought');
   }
 
   private nameProblems(listed: readonly Listed[]): void {
@@ -359,15 +383,4 @@ export class Feed implements RunningFeed {
     this.told = `${state} ${reason}`;
     this.listener.changed(state, reason);
   }
-}
-
-function advance(
-  frontier: Map<string, { symbol: string; lastId: bigint }>,
-  venueSymbol: string,
-  symbol: string,
-  id: bigint,
-): void {
-  const known = frontier.get(venueSymbol);
-  if (!known) frontier.set(venueSymbol, { symbol, lastId: id });
-  else if (id > known.lastId) known.lastId = id;
 }

@@ -19,7 +19,9 @@ import { CoverageStore } from './coverage.store.js';
 import { FeedMetrics } from './feed-metrics.service.js';
 import type { FeedStatus, RunningFeed } from './feed-status.js';
 import { Feed } from './feed.service.js';
+import type { Frontier } from './frontier.js';
 import { GapFiller } from './gap-filler.service.js';
+import { GapWatch } from './gap-watch.service.js';
 import { GapStore } from './gap.store.js';
 import { Gaps } from './gaps.service.js';
 import { pollFeed } from './polls/poll-feed.service.js';
@@ -92,6 +94,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async start(): Promise<void> {
     this.metrics.start(() => this.statuses());
+    await this.unheard.whenReady();
     for (const id of this.settings.FEEDS) {
       if (this.stopped) return;
       try {
@@ -128,20 +131,17 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     const { restUrl } = target;
     const rest = restUrl === undefined ? undefined : this.restOf(restUrl, connector);
     const history = rest && connector.history && new VenueHistory(connector.history, restUrl!, rest);
-    const frontier = new Map<string, { symbol: string; lastId: bigint }>();
+    const frontier: Frontier = new Map();
     const deliver = (trades: readonly Trade[]): void => this.publish(id, trades);
-    const gaps =
-      history &&
-      new GapFiller({
-        source: id,
-        coverage: this.coverage,
-        store: this.gapStore,
-        gaps: this.gaps,
-        history,
-        maxTrades: this.settings.BACKFILL_MAX_TRADES,
-        deliver,
-        frontier,
-      });
+    const kept = {
+      source: id,
+      coverage: this.coverage,
+      store: this.gapStore,
+      gaps: this.gaps,
+      maxTrades: this.settings.BACKFILL_MAX_TRADES,
+      frontier,
+    };
+    const gaps = history && new GapFiller({ ...kept, watch: new GapWatch(kept), history, deliver });
     const products = rest && connector.products && new VenueProducts(connector, restUrl!, rest);
     const feed = new Feed(
       { ...target, connector, rest, history, gaps, products, frontier },

@@ -1,247 +1,241 @@
 import { Logger } from '@nestjs/common';
 import type { Trade } from '../contracts/index.js';
-import { isTransientDatabaseError } from '../platform/errors/index.js';
-import { joinHoles } from './coverage.js';
-import { type CoverageStore, type Hole, MOST_HOLES, type SeriesEnd } from './coverage.store.js';
+import type { IdRun } from './coverage.js';
 import { type Fault, faultNow } from './feed-status.js';
-import type { Gap, GapStore, NewGap } from './gap.store.js';
+import { advance, type Frontier } from './frontier.js';
+import type { Gap, GapStore } from './gap.store.js';
+import type { GapWatch } from './gap-watch.service.js';
 import type { Gaps } from './gaps.service.js';
-import { type Frontier, type Tail, Tails } from './tails.js';
 import type { VenueHistory } from './venue-history.service.js';
 
-const LOOK_EVERY_MS = 500;
-/** One look fetches no longer, so that new holes are seen meanwhile. */
-const FETCH_WITHIN_MS = 2000;
-/** Holes closer than a page of history are one gap: one request heals them. */
-const JOIN_WITHIN = 1000n;
-/** A venue that answered past an id this often without giving it will not give it. */
+const TURN_EVERY_MS = 250;
+/** One turn asks for so many pages; then whatever waits longest has its turn. */
+const PAGES_A_TURN = 5;
+/** What was handed over needs a moment to be recorded before it can be missed. */
+const RECORDED_WITHIN_MS = 1500;
+/** A venue that answered past ids this often without giving them will not give them. */
 const ANSWERS_BEFORE_GIVING_UP = 3;
 const RETRY_CAP_MS = 60_000;
 /** A page is handed over in parts: a queue with little room left then takes some of it instead of none. */
 const PART_TRADES = 100;
-/** Fetched trades go the way of live ones; this many pages may be on that way before the next one is asked for. */
-const PAGES_AHEAD = 20;
 
-/** Whether the venue answered past the end of what was asked for, and the first id it gave. */
-type Answer = Readonly<{ isPast: boolean; firstId: bigint | undefined }>;
+/** How far the work on a gap has come. */
+type Effort = {
+  /** Where the next turn goes on; undefined: at the first missing id, with a new pass over the gap. */
+  cursor: bigint | undefined;
+  /** The run that the venue answered past, and how often. */
+  skipped: IdRun | undefined;
+  skippedTimes: number;
+  /** The first missing id at the start of the last pass, and how many passes it has not moved. */
+  firstMissing: bigint | undefined;
+  idlePasses: number;
+  failures: number;
+  notBeforeMs: number;
+  askedMs: number;
+};
 
-type Effort = { emptyAnswers: number; failures: number; notBeforeMs: number; askedMs: number };
+/** A symbol that may have traded while nobody listened, with what it took so far. */
+type Behind = { fetched: number; failures: number; notBeforeMs: number };
 
 export type GapFillerOptions = Readonly<{
   source: string;
-  coverage: CoverageStore;
+  watch: GapWatch;
   store: GapStore;
   gaps: Gaps;
   history: VenueHistory;
-  /** Most trades fetched to heal one gap that was not asked for. */
+  /** Most trades that are fetched after a connection without a gap that tells of them. */
   maxTrades: number;
   /** Takes trades the way live ones go. */
   deliver: (trades: readonly Trade[]) => void;
   frontier: Frontier;
 }>;
 
-/**
- * The owner of contiguity for one source: finds holes in the recorded ids, keeps them as gaps, and fills them by id.
- * It looks only at what was recorded, so a lost socket, a full queue, a crash and a long stop all heal the same way.
- */
+/** Asks one venue for what is missing: the gaps that were found, and what was traded before a connection was up. */
 export class GapFiller {
   private readonly logger: Logger;
   private readonly efforts = new Map<string, Effort>();
-  /** Highest hole of each symbol at the look before: what was there then is no mere reordering. */
-  private seenUpTo = new Map<string, bigint>();
-  private readonly tails = new Tails();
+  /** By venue symbol, in order of their turns. */
+  private readonly behind = new Map<string, Behind>();
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
+  private turn: Promise<void> | undefined;
   private stopped = false;
-  /** By venue symbol. */
-  private readonly catchingUp = new Map<string, Promise<void>>();
-  /** Gaps that are being filled, as of the last look. */
-  unfilled: readonly Gap[] = [];
   lastError: Fault | undefined;
 
   constructor(private readonly options: GapFillerOptions) {
     this.logger = new Logger(`Gaps ${options.source}`);
   }
 
+  get unfilled(): readonly Gap[] {
+    return this.options.watch.unfilled;
+  }
+
   start(): void {
+    this.options.watch.start();
     this.timer = setInterval(
-      () => (this.looking ??= this.look().finally(() => (this.looking = undefined))),
-      LOOK_EVERY_MS,
+      () => (this.turn ??= this.takeTurns().finally(() => (this.turn = undefined))),
+      TURN_EVERY_MS,
     ).unref();
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
-    await Promise.all([this.looking, ...this.catchingUp.values()]);
+    await this.options.watch.stop();
+    await this.turn;
   }
 
   /**
    * After a connection is up: everything from where each symbol ended to now, so that quiet ones, whose next trade would
-   * show the hole, miss nothing either. What is beyond the bound of one healing shows as a hole with the next trade.
+   * show the hole, miss nothing either. It is tried until the venue has answered.
    */
-  async catchUp(venueSymbols: readonly string[]): Promise<void> {
-    for (const venueSymbol of venueSymbols) {
-      if (this.catchingUp.has(venueSymbol) || this.stopped) continue;
-      const turn = this.catchUpOne(venueSymbol).finally(() => this.catchingUp.delete(venueSymbol));
-      this.catchingUp.set(venueSymbol, turn);
-      await turn;
+  catchUp(venueSymbols: readonly string[]): void {
+    for (const name of venueSymbols) this.behind.set(name, { fetched: 0, failures: 0, notBeforeMs: 0 });
+  }
+
+  /** Holes and symbols that are behind by turns; ranges that a person asked for when there is nothing else. */
+  private async takeTurns(): Promise<void> {
+    try {
+      const found = (gap: Gap): boolean => !gap.isRequested;
+      for (let isBusy = true; isBusy && !this.stopped;) {
+        isBusy = await this.fillNext(found);
+        for (const venueSymbol of this.behind.keys()) {
+          if (this.stopped) return;
+          if (!(await this.catchUpOne(venueSymbol))) continue;
+          await this.fillNext(found);
+          isBusy = true;
+        }
+      }
+      await this.fillNext(() => true);
+      this.forgetEnded();
+    } catch (error) {
+      this.fault(`gaps could not be filled: ${(error as Error).message}`);
     }
   }
 
-  private async catchUpOne(venueSymbol: string): Promise<void> {
-    const { coverage, history, maxTrades, source } = this.options;
+  /** False when nothing was to be asked. */
+  private async catchUpOne(venueSymbol: string): Promise<boolean> {
+    const { watch, history, maxTrades, frontier } = this.options;
+    const behind = this.behind.get(venueSymbol);
+    const end = watch.ends.get(venueSymbol);
+    if (!behind || !watch.hasLooked || behind.notBeforeMs > Date.now()) return false;
+    if (!end || behind.fetched >= maxTrades) {
+      this.behind.delete(venueSymbol);
+      return false;
+    }
     try {
-      const end = (await coverage.ends(source)).get(venueSymbol);
-      if (!end) return;
-      this.noteEnd(end);
-      await this.fetch(venueSymbol, end.nextId, undefined, Math.floor(maxTrades / history.pageTrades));
+      if (end.lastAtUs !== undefined) history.note(venueSymbol, end.nextId - 1n, end.lastAtUs);
+      const known = frontier.get(venueSymbol)?.lastId ?? -1n;
+      // from where the series ends, or on from what was handed over and is not recorded yet
+      let fromId = behind.fetched > 0 && known >= end.nextId ? known + 1n : end.nextId;
+      for (let page = 0; page < PAGES_A_TURN && !this.stopped; page++) {
+        const { trades, isNewest } = await history.page(venueSymbol, fromId);
+        this.handOver(trades);
+        const last = trades.at(-1);
+        if (last) advance(frontier, venueSymbol, end.symbol, BigInt(last.tradeId));
+        if (!last || isNewest) {
+          this.behind.delete(venueSymbol);
+          break;
+        }
+        behind.fetched += trades.length;
+        fromId = BigInt(last.tradeId) + 1n;
+      }
     } catch (error) {
+      behind.failures++;
+      behind.notBeforeMs = Date.now() + retryMs(behind.failures);
       this.fault(`${venueSymbol}: could not catch up: ${(error as Error).message}`);
     }
+    return true;
   }
 
-  private async look(): Promise<void> {
-    const { coverage, store, source, frontier } = this.options;
-    try {
-      this.unfilled = await store.unfilled(source);
-      const [holes, ends] = [await coverage.holes(source), await coverage.ends(source)];
-      for (const end of ends.values()) this.noteEnd(end);
-      await this.closeFilled(holes, ends);
-      await this.openNew(holes);
-      for (const tail of this.tails.stuck(nextIds(ends), frontier, Date.now())) await this.openTail(tail);
-      this.seenUpTo = new Map(holes.map((hole) => [hole.venueSymbol, hole.to]));
-      await this.fillDue(holes, ends);
-    } catch (error) {
-      if (!isTransientDatabaseError(error))
-        this.logger.error(`Gaps could not be looked at: ${(error as Error).message}`, (error as Error).stack);
-    }
+  /** One turn of the gap that waited longest; false when none is due. */
+  private async fillNext(isWanted: (gap: Gap) => boolean): Promise<boolean> {
+    const nowMs = Date.now();
+    const due = this.unfilled.filter((gap) => isWanted(gap) && this.effortFor(gap).notBeforeMs <= nowMs);
+    const [next] = due.sort((a, b) => this.effortFor(a).askedMs - this.effortFor(b).askedMs);
+    if (!next) return false;
+    await this.fill(next, this.effortFor(next));
+    return true;
   }
 
-  private async openNew(holes: readonly Hole[]): Promise<void> {
-    const ripe = holes.filter(
-      (hole) => hole.to <= (this.seenUpTo.get(hole.venueSymbol) ?? -1n) && !this.isTracked(hole),
-    );
-    for (const [, ofSymbol] of Map.groupBy(ripe, (hole) => hole.venueSymbol)) {
-      for (const joined of joinHoles(ofSymbol, JOIN_WITHIN)) await this.openGap({ ...ofSymbol[0]!, ...joined });
-    }
-  }
-
-  /** What arrived and was dropped, or what the venue says it sent, with no later trade to show the hole. */
-  private async openTail({ venueSymbol, from, to }: Tail): Promise<void> {
-    const { source, frontier } = this.options;
-    const hole = { source, venueSymbol, symbol: frontier.get(venueSymbol)!.symbol, from, to };
-    if (!this.isTracked(hole)) await this.openGap({ ...hole, missing: to - from + 1n });
-  }
-
-  /** A hole larger than one healing may be is healed at its newer end; the older part is told as unfillable. */
-  private async openGap(gap: NewGap & { missing: bigint }): Promise<void> {
-    const { maxTrades, gaps } = this.options;
-    const beyond = gap.missing - BigInt(maxTrades);
-    if (beyond > 0n) {
-      const middle = gap.from + beyond;
-      const older = { ...gap, to: middle - 1n, missing: beyond };
-      await gaps.openUnfillable(older, `more than BACKFILL_MAX_TRADES (${maxTrades}) were missing`);
-      this.logger.warn(
-        `${gap.symbol}: ${beyond} trades from ${gap.from} stay missing, more than BACKFILL_MAX_TRADES allows to fetch`,
-      );
-      if (maxTrades === 0) return;
-      gap = { ...gap, from: middle, missing: gap.to - middle + 1n };
-    }
-    this.unfilled = [...this.unfilled, await gaps.open(gap)];
-    this.logger.warn(`${gap.symbol}: ${gap.missing} trades missing between ${gap.from} and ${gap.to}, fetching them`);
-  }
-
-  private async closeFilled(holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
-    if (holes.length >= MOST_HOLES) return; // a hole that is not listed looks like a filled one
-    for (const gap of this.unfilled) {
-      if (firstMissing(gap, holes, ends) !== undefined) continue;
-      await this.options.gaps.close(gap);
-      this.forget(gap);
-      this.logger.log(`${gap.symbol}: gap of ${gap.missing} trades closed`);
-    }
-  }
-
-  /** Holes that were found come before ranges that a person asked for; within each, the one that waited longest. */
-  private async fillDue(holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
-    const startedMs = Date.now();
-    const due = this.unfilled.filter(
-      (gap) => this.effortFor(gap).notBeforeMs <= startedMs && !this.catchingUp.has(gap.venueSymbol),
-    );
-    const byTurn = due.sort(
-      (a, b) => Number(a.isRequested) - Number(b.isRequested) || this.effortFor(a).askedMs - this.effortFor(b).askedMs,
-    );
-    for (const gap of byTurn) {
-      if (this.stopped || Date.now() - startedMs > FETCH_WITHIN_MS) return;
-      await this.fill(gap, holes, ends);
-    }
-  }
-
-  private async fill(gap: Gap, holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): Promise<void> {
-    const effort = this.effortFor(gap);
-    const first = firstMissing(gap, holes, ends);
-    if (first === undefined) return;
-    if (effort.emptyAnswers >= ANSWERS_BEFORE_GIVING_UP)
-      return this.giveUp(gap, 'the venue answered past these ids without them');
+  private async fill(gap: Gap, effort: Effort): Promise<void> {
     effort.askedMs = Date.now();
+    effort.notBeforeMs = Date.now() + RECORDED_WITHIN_MS;
+    if (effort.cursor === undefined && !this.beginPass(gap, effort)) return;
     try {
-      const answer = await this.fetch(gap.venueSymbol, first, gap, PAGES_AHEAD);
-      // what the venue gave and is not recorded yet is on its way, or was dropped by a full queue: only what it
-      // answers past without giving counts against it
-      if (answer.isPast && answer.firstId !== first) effort.emptyAnswers++;
-      effort.failures = 0;
-      effort.notBeforeMs = Date.now() + LOOK_EVERY_MS * (answer.isPast ? 3 : 2);
+      for (let page = 0; page < PAGES_A_TURN && !this.stopped; page++) {
+        const asked = this.options.watch.missingFrom(gap, effort.cursor ?? gap.from);
+        if (asked === undefined) return void (effort.cursor = undefined);
+        const { trades, isNewest } = await this.options.history.page(gap.venueSymbol, asked);
+        const wanted = trades.filter(({ tradeId }) => BigInt(tradeId) <= gap.to);
+        await this.options.store.noteFetched(gap, wanted.length);
+        this.handOver(wanted);
+        effort.failures = 0;
+        const [first, last] = [trades[0], trades.at(-1)];
+        if (!first || !last) return void (effort.cursor = undefined); // not given out yet
+        await this.noteSkipped(gap, effort, asked, BigInt(first.tradeId) - 1n);
+        const lastId = BigInt(last.tradeId);
+        effort.cursor = lastId >= gap.to || isNewest ? undefined : lastId + 1n;
+        if (effort.cursor === undefined) return;
+      }
+      effort.notBeforeMs = 0; // its next turn comes after everybody else's
     } catch (error) {
       effort.failures++;
-      effort.notBeforeMs = Date.now() + Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** effort.failures);
+      effort.notBeforeMs = Date.now() + retryMs(effort.failures);
       this.fault(`${gap.symbol}: ${(error as Error).message}`);
     }
   }
 
-  /** Fetches from `fromId` to the end of a gap, or to the present, at most so many pages, and hands over what came. */
-  private async fetch(venueSymbol: string, fromId: bigint, gap: Gap | undefined, pages: number): Promise<Answer> {
-    const { history, store, deliver } = this.options;
-    let firstId: bigint | undefined;
-    for (let page = 0; page < pages && !this.stopped; page++) {
-      const { trades, isNewest } = await history.page(venueSymbol, fromId);
-      const wanted = gap ? trades.filter(({ tradeId }) => BigInt(tradeId) <= gap.to) : trades;
-      if (gap) await store.noteFetched(gap, wanted.length);
-      for (let at = 0; at < wanted.length; at += PART_TRADES) deliver(wanted.slice(at, at + PART_TRADES));
-      const last = trades.at(-1);
-      if (!last) break; // not given out yet
-      firstId ??= BigInt(trades[0]!.tradeId);
-      const lastId = BigInt(last.tradeId);
-      if (gap ? lastId >= gap.to : isNewest) return { isPast: true, firstId };
-      fromId = lastId + 1n;
-    }
-    return { isPast: false, firstId };
+  /** False when there is nothing to ask for now. What the venue gives and nothing records is asked for ever more rarely. */
+  private beginPass(gap: Gap, effort: Effort): boolean {
+    const first = this.options.watch.missingFrom(gap, gap.from);
+    if (first === undefined) return false; // complete: the next look closes it
+    effort.idlePasses = first === effort.firstMissing ? effort.idlePasses + 1 : 0;
+    effort.firstMissing = first;
+    effort.cursor = first;
+    effort.notBeforeMs =
+      Date.now() + Math.min(RETRY_CAP_MS, RECORDED_WITHIN_MS * 2 ** Math.max(0, effort.idlePasses - 4));
+    return true;
   }
 
-  private async giveUp(gap: Gap, reason: string): Promise<void> {
-    await this.options.gaps.giveUp(gap, reason);
-    this.forget(gap);
-    this.logger.warn(`${gap.symbol}: trades between ${gap.from} and ${gap.to} stay missing: ${reason}`);
+  /** Ids that the venue answered past without giving them, three times, are given up; the rest of the gap is not. */
+  private async noteSkipped(gap: Gap, effort: Effort, asked: bigint, until: bigint): Promise<void> {
+    const to = until < gap.to ? until : gap.to;
+    if (to < asked || asked !== effort.firstMissing) return;
+    const isSame = effort.skipped?.from === asked && effort.skipped.to === to;
+    effort.skippedTimes = isSame ? effort.skippedTimes + 1 : 1;
+    effort.skipped = { from: asked, to };
+    if (effort.skippedTimes < ANSWERS_BEFORE_GIVING_UP) return;
+    await this.giveUp(gap, { from: asked, to }, 'the venue answered past these ids without them');
+    effort.skipped = undefined;
   }
 
-  private noteEnd({ venueSymbol, nextId, lastAtUs }: SeriesEnd): void {
-    if (lastAtUs !== undefined) this.options.history.note(venueSymbol, nextId - 1n, lastAtUs);
+  private async giveUp(gap: Gap, { from, to }: IdRun, reason: string): Promise<void> {
+    await this.options.gaps.giveUp(gap, { from, to }, reason);
+    this.logger.warn(`${gap.symbol}: trades between ${from} and ${to} stay missing: ${reason}`);
   }
 
-  private isTracked(hole: Hole): boolean {
-    return this.unfilled.some(
-      (gap) => gap.venueSymbol === hole.venueSymbol && gap.from <= hole.from && hole.to <= gap.to,
-    );
+  private handOver(trades: readonly Trade[]): void {
+    for (let at = 0; at < trades.length; at += PART_TRADES) this.options.deliver(trades.slice(at, at + PART_TRADES));
   }
 
   private effortFor(gap: Gap): Effort {
-    const known = this.efforts.get(gap.id) ?? { emptyAnswers: 0, failures: 0, notBeforeMs: 0, askedMs: 0 };
+    const known = this.efforts.get(gap.id) ?? {
+      cursor: undefined,
+      skipped: undefined,
+      skippedTimes: 0,
+      firstMissing: undefined,
+      idlePasses: 0,
+      failures: 0,
+      notBeforeMs: 0,
+      askedMs: 0,
+    };
     this.efforts.set(gap.id, known);
     return known;
   }
 
-  private forget(gap: Gap): void {
-    this.efforts.delete(gap.id);
-    this.unfilled = this.unfilled.filter(({ id }) => id !== gap.id);
+  private forgetEnded(): void {
+    const ids = new Set(this.unfilled.map(({ id }) => id));
+    for (const id of this.efforts.keys()) if (!ids.has(id)) this.efforts.delete(id);
   }
 
   private fault(message: string): void {
@@ -251,14 +245,5 @@ export class GapFiller {
   }
 }
 
-const nextIds = (ends: ReadonlyMap<string, SeriesEnd>): Map<string, bigint> =>
-  new Map([...ends].map(([venueSymbol, { nextId }]) => [venueSymbol, nextId]));
-
-/** The first id of a gap that is not accounted for; ids from the next one of its series on are not either. */
-function firstMissing(gap: Gap, holes: readonly Hole[], ends: ReadonlyMap<string, SeriesEnd>): bigint | undefined {
-  const hole = holes.find((one) => one.venueSymbol === gap.venueSymbol && one.from <= gap.to && one.to >= gap.from);
-  if (hole) return hole.from < gap.from ? gap.from : hole.from;
-  const nextId = ends.get(gap.venueSymbol)?.nextId;
-  if (nextId === undefined || nextId > gap.to) return undefined;
-  return nextId < gap.from ? gap.from : nextId;
-}
+const retryMs = (failures: number): number =>
+  Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** Math.min(failures, 16));

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { formatInstant, type GapV1Data } from '../contracts/index.js';
-import { type IdRun, multirangeText } from './coverage.js';
+import { type IdRun, type Missing, multirangeText } from './coverage.js';
 import type { Recorded, SeriesKey } from './coverage.store.js';
 
 export const GAP_STATES = ['open', 'filling', 'closed', 'unfillable'] as const;
@@ -93,8 +93,15 @@ export class GapStore {
     await tx.query(`update ingestion.gap set state = 'closed', closed_at = now() where id = $1`, [gap.id]);
   }
 
-  async markUnfillable(tx: EntityManager, gap: Gap, reason: string): Promise<void> {
-    await tx.query(`update ingestion.gap set state = 'unfillable', reason = $2 where id = $1`, [gap.id, reason]);
+  /** It stays, narrowed to what is missing of it. Returns it as it stands then. */
+  async markUnfillable(tx: EntityManager, gap: Gap, reason: string, rest: Missing | undefined): Promise<Gap> {
+    const [rows] = (await tx.query(
+      `update ingestion.gap g set state = 'unfillable', reason = $2,
+         from_trade_id = coalesce($3, from_trade_id), to_trade_id = coalesce($4, to_trade_id), missing = coalesce($5, missing)
+       where id = $1 returning ${GAP}`,
+      [gap.id, reason, rest?.from ?? null, rest?.to ?? null, rest?.missing ?? null],
+    )) as [Row[], number];
+    return gapOf(rows[0]!);
   }
 
   /** The venue was asked for it, and gave so many trades. */
@@ -106,8 +113,8 @@ export class GapStore {
   }
 
   /** Gaps that are being filled, oldest first. */
-  async unfilled(source: string): Promise<Gap[]> {
-    const rows = (await this.dataSource.query(
+  async unfilled(source: string, tx: EntityManager = this.dataSource.manager): Promise<Gap[]> {
+    const rows = (await tx.query(
       `select ${GAP} from ingestion.gap g where g.source = $1 and g.state in ('open', 'filling') order by g.id limit 10000`,
       [source],
     )) as Row[];
@@ -136,11 +143,11 @@ export class GapStore {
        update ingestion.gap g set
          from_trade_id = coalesce(lower(t.rest), g.from_trade_id),
          to_trade_id = coalesce(upper(t.rest) - 1, g.to_trade_id),
-         missing = (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(t.rest) r),
+         missing = t.missing,
          state = case when isempty(t.rest) then 'closed' else g.state end,
          closed_at = case when isempty(t.rest) then now() end
-       from touched t
-       where t.id = g.id and (isempty(t.rest) or lower(t.rest) <> g.from_trade_id or upper(t.rest) - 1 <> g.to_trade_id)
+       from (select id, rest, (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(rest) r) as missing from touched) t
+       where t.id = g.id and (isempty(t.rest) or t.missing <> g.missing)
        returning ${GAP}`,
       [
         recorded.map((one) => one.source),

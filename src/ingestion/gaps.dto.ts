@@ -74,27 +74,29 @@ export class GapsBody {
   @ApiProperty({ type: String, nullable: true, example: null }) nextCursor!: string | null;
 }
 
-/** A range to fetch: by trade ids, or by instants; either end may be left out, then it is where the series begins or ends. */
+/** A range to fetch, by trade ids or by instants. The start must be given; an end left out is that of the series. */
 export class BackfillRequest {
   /** Canonical (`BTCUSD`) or as the venue spells it (`BTC-USD`). */
   @ApiProperty({ example: 'BTCUSDT' })
   @Matches(/^[A-Za-z0-9.:/_ -]{1,60}$/, { message: 'must be a symbol of this feed such as BTCUSDT' })
   symbol!: string;
 
+  /** First id, inclusive. This or `from` must be given, not both. */
   @ApiPropertyOptional({ example: '1068570000' })
   @IsOptional()
   @Matches(/^(0|[1-9]\d{0,17})$/, ID)
   fromTradeId?: string;
 
+  /** Last id, inclusive; beside `fromTradeId`. */
   @ApiPropertyOptional({ example: '1068580000' })
   @IsOptional()
   @Matches(/^(0|[1-9]\d{0,17})$/, ID)
   toTradeId?: string;
 
-  @InstantParameter('First instant, inclusive.')
+  @InstantParameter('First instant, inclusive. This or `fromTradeId` must be given, not both.')
   from?: number;
 
-  @InstantParameter('Last instant, exclusive.')
+  @InstantParameter('Last instant, exclusive; beside `from`.')
   to?: number;
 }
 

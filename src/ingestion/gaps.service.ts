@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { GapClosedV1, GapOpenedV1 } from '../contracts/index.js';
 import { Bus } from '../platform/bus/index.js';
-import type { IdRun } from './coverage.js';
+import type { IdRun, Missing } from './coverage.js';
 import { CoverageStore, type Recorded, type SeriesKey } from './coverage.store.js';
 import { type Gap, gapData, GapStore, type NewGap } from './gap.store.js';
 
@@ -26,21 +26,34 @@ export class Gaps {
   }
 
   async openedUnfillable(tx: EntityManager, gap: NewGap, reason: string): Promise<Gap> {
-    const opened = await this.opened(tx, gap);
-    await this.store.markUnfillable(tx, opened, reason);
-    await this.coverage.giveUp(tx, opened, opened);
-    return opened;
+    return this.openedAs(tx, gap, reason, await this.coverage.giveUp(tx, gap, gap));
+  }
+
+  /** `rest`: what of it is missing. */
+  private async openedAs(tx: EntityManager, gap: NewGap, reason: string, rest: Missing | undefined): Promise<Gap> {
+    const opened = await this.store.open(tx, gap);
+    const isNumbered = gap.missing !== null;
+    if (isNumbered && !rest) return this.closed(tx, opened);
+    const kept = await this.store.markUnfillable(tx, opened, reason, isNumbered ? rest : undefined);
+    await this.bus.append(tx, GapOpenedV1, gapData(kept));
+    return kept;
   }
 
   /** Every id of it is recorded or known never to come. */
-  close(gap: Gap): Promise<void> {
+  close(gap: Gap): Promise<Gap> {
     return this.bus.transaction((tx) => this.closed(tx, gap));
   }
 
-  giveUp(gap: Gap, reason: string): Promise<void> {
+  /** Nobody looks any more for a part of it, or for all: what of that is missing stays in sight. */
+  giveUp(gap: Gap, part: IdRun, reason: string): Promise<void> {
     return this.bus.transaction(async (tx) => {
-      await this.store.markUnfillable(tx, gap, reason);
-      await this.coverage.giveUp(tx, gap, gap);
+      if (part.from > gap.from || part.to < gap.to) {
+        await this.openedUnfillable(tx, { ...gap, ...part, missing: part.to - part.from + 1n }, reason);
+        return;
+      }
+      const rest = await this.coverage.giveUp(tx, gap, part);
+      if (!rest) return void (await this.closed(tx, gap));
+      await this.bus.append(tx, GapOpenedV1, gapData(await this.store.markUnfillable(tx, gap, reason, rest)));
     });
   }
 
@@ -60,13 +73,23 @@ export class Gaps {
       const [wanted] = await this.coverage.reclaim(tx, key, range);
       if (!wanted) return undefined;
       for (const gap of await this.store.unfillableWithin(tx, key, wanted)) {
-        await this.closed(tx, gap);
-        for (const rest of outside(gap, wanted)) {
-          await this.openedUnfillable(tx, { ...key, ...rest, missing: rest.to - rest.from + 1n }, gap.reason ?? '');
+        const [kept, ...more] = outside(gap, wanted);
+        if (!kept) await this.closed(tx, gap);
+        else await this.narrowed(tx, gap, kept);
+        for (const run of more) {
+          const rest = await this.coverage.missingWithin(tx, key, run);
+          if (rest) await this.openedAs(tx, { ...key, ...rest }, gap.reason ?? '', rest);
         }
       }
       return this.opened(tx, { ...key, ...wanted, isRequested: true });
     });
+  }
+
+  /** An unfillable gap loses what is looked for again. */
+  private async narrowed(tx: EntityManager, gap: Gap, run: IdRun): Promise<void> {
+    const rest = await this.coverage.missingWithin(tx, gap, run);
+    if (!rest) return void (await this.closed(tx, gap));
+    await this.bus.append(tx, GapOpenedV1, gapData(await this.store.markUnfillable(tx, gap, gap.reason ?? '', rest)));
   }
 
   private async opened(tx: EntityManager, gap: NewGap): Promise<Gap> {
@@ -75,9 +98,10 @@ export class Gaps {
     return opened;
   }
 
-  private async closed(tx: EntityManager, gap: Gap): Promise<void> {
+  private async closed(tx: EntityManager, gap: Gap): Promise<Gap> {
     await this.store.close(tx, gap);
     await this.bus.append(tx, GapClosedV1, gapData(gap));
+    return { ...gap, state: 'closed' };
   }
 }
 

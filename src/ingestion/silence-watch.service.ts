@@ -1,3 +1,4 @@
+import type { Trade } from '../contracts/index.js';
 import type { Connection } from './connection.service.js';
 import type { SymbolActivity } from './symbol-activity.js';
 import type { VenueHistory } from './venue-history.service.js';
@@ -13,6 +14,8 @@ const UNEXPLAINED_MS = 300_000;
 
 /** A connection that can be given up. */
 export type Watched = Pick<Connection, 'state' | 'sinceUs' | 'venueSymbols' | 'replace'>;
+
+type Silent = Readonly<{ connection: Watched; symbol: SymbolActivity }>;
 
 /**
  * The third clock of liveness, each symbol against its own pace. Silence beyond it is a quiet market or a deaf socket:
@@ -33,29 +36,38 @@ export class SilenceWatch {
     if (this.asking || nowMs - this.askedMs < ASK_EVERY_MS) return;
     const silent = this.mostSuspicious(nowMs);
     if (!silent) return;
-    const { connection, symbol } = silent;
     this.asking = true;
     this.askedMs = nowMs;
+    const sinceMs = performance.now();
+    // the answer may come late, and is judged by what is known then
+    const thenMs = (): number => nowMs + (performance.now() - sinceMs);
     try {
-      const trades = await this.history.newest(symbol.venueSymbol);
-      const [fromUs, toUs] = [connection.sinceUs + SETTLING_US, nowMs * 1000 - LATE_US];
-      const missed = trades.some(
-        ({ tradedAtUs, tradeId }) =>
-          tradedAtUs > fromUs && tradedAtUs < toUs && BigInt(tradeId) > (symbol.lastTradeId ?? -1n),
-      );
-      if (missed) connection.replace(`silent: the venue traded ${symbol.symbol}, and this connection did not tell`);
-      else symbol.pace.explained(nowMs);
+      this.judge(silent, await this.history.newest(silent.symbol.venueSymbol), thenMs());
     } catch (error) {
-      const heardMs = connection.venueSymbols.map((name) => (this.activity.get(name)?.lastReceivedAtUs ?? 0) / 1000);
-      if (nowMs - Math.max(connection.sinceUs / 1000, ...heardMs) > UNEXPLAINED_MS)
-        connection.replace(`silent, and the venue cannot be asked why: ${(error as Error).message}`);
+      this.despair(silent.connection, error as Error, thenMs());
     } finally {
       this.asking = false;
     }
   }
 
-  private mostSuspicious(nowMs: number): { connection: Watched; symbol: SymbolActivity } | undefined {
-    let [most, found]: [number, { connection: Watched; symbol: SymbolActivity } | undefined] = [1, undefined];
+  private judge({ connection, symbol }: Silent, trades: readonly Trade[], nowMs: number): void {
+    const [fromUs, toUs] = [connection.sinceUs + SETTLING_US, nowMs * 1000 - LATE_US];
+    const missed = trades.some(
+      ({ tradedAtUs, tradeId }) =>
+        tradedAtUs > fromUs && tradedAtUs < toUs && BigInt(tradeId) > (symbol.lastTradeId ?? -1n),
+    );
+    if (missed) connection.replace(`silent: the venue traded ${symbol.symbol}, and this connection did not tell`);
+    else if (symbol.pace.suspicion(nowMs) > 1) symbol.pace.explained(nowMs);
+  }
+
+  private despair(connection: Watched, { message }: Error, nowMs: number): void {
+    const heardMs = connection.venueSymbols.map((name) => (this.activity.get(name)?.lastReceivedAtUs ?? 0) / 1000);
+    if (nowMs - Math.max(connection.sinceUs / 1000, ...heardMs) > UNEXPLAINED_MS)
+      connection.replace(`silent, and the venue cannot be asked why: ${message}`);
+  }
+
+  private mostSuspicious(nowMs: number): Silent | undefined {
+    let [most, found]: [number, Silent | undefined] = [1, undefined];
     for (const connection of this.connections()) {
       if (connection.state !== 'connected') continue;
       for (const name of connection.venueSymbols) {

@@ -1,7 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { answeredFetch } from '../../test/support/answered-fetch.js';
+import { inVirtualTime } from '../../test/support/virtual-time.js';
 import type { Trade } from '../contracts/index.js';
+import { CONNECTORS } from './connectors/registry.js';
 import { SilenceWatch } from './silence-watch.service.js';
 import { SymbolActivity } from './symbol-activity.js';
+import { VenueHistory } from './venue-history.service.js';
+import { VenueRest } from './venue-rest.service.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -90,5 +95,80 @@ describe('the watch over silent symbols', () => {
     expect(replaced).toEqual([]);
     await runTo(380);
     expect(replaced.length).toBe(1);
+  });
+});
+
+describe('the watch over silent symbols, while the venue answers late or not at all', () => {
+  const replaced: string[] = [];
+  let rest: VenueRest;
+  let watch: SilenceWatch;
+  let activity: SymbolActivity;
+
+  inVirtualTime();
+  const venue = answeredFetch();
+
+  beforeEach(() => {
+    replaced.length = 0;
+    rest = new VenueRest(6000);
+    activity = new SymbolActivity('BTCUSDT', 'BTCUSDT', Date.now());
+    const connection = {
+      state: 'connected' as const,
+      sinceUs: Date.now() * 1000,
+      venueSymbols: ['BTCUSDT'],
+      replace: (reason: string) => replaced.push(reason),
+    };
+    const history = new VenueHistory(CONNECTORS.binance.history!, 'http://venue', rest);
+    watch = new SilenceWatch(history, () => [connection], new Map([['BTCUSDT', activity]]));
+  });
+
+  async function watchFor(span: number): Promise<void> {
+    for (let second = 0; second < span; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      void watch.look(Date.now());
+    }
+  }
+  const ask = (): Promise<unknown> =>
+    rest.get({ url: 'http://venue/', headers: {} }, 1, 1000).catch((error: Error) => error);
+
+  it('gives a wholly silent connection up after five minutes of a ban that lasts for hours', async () => {
+    venue.answer = () => Promise.resolve(new Response('banned', { status: 418, headers: { 'retry-after': '7200' } }));
+    await ask();
+    await watchFor(299);
+    expect(replaced).toEqual([]);
+    await watchFor(20);
+    expect(replaced[0]).toBe(
+      'silent, and the venue cannot be asked why: the venue refuses requests for another 115 min',
+    );
+    expect(venue.asked).toBe(1);
+  });
+
+  it('gives it up as well while others hold the question up for longer than that', async () => {
+    venue.answer = () => new Promise(() => undefined);
+    for (let waiting = 0; waiting < 40; waiting++) void ask();
+    await watchFor(340);
+    expect(replaced[0]).toMatch(/^silent, and the venue cannot be asked why: .* was not answered in time$/);
+  });
+
+  it('does not call a symbol quiet that was heard while the question was under way', async () => {
+    let tell: (response: Response) => void = () => undefined;
+    venue.answer = () => new Promise((resolve) => (tell = resolve));
+    await watchFor(70);
+    expect(venue.asked).toBe(1);
+    activity.heard({ tradeId: '1', tradedAtUs: 1, receivedAtUs: Date.now() * 1000 } as Trade, 1n);
+    await watchFor(1);
+    tell(new Response('[]'));
+    await watchFor(1);
+    expect(activity.status(Date.now()).state).toBe('trading');
+  });
+
+  it('judges a late answer by the time at which it comes', async () => {
+    let tell: (response: Response) => void = () => undefined;
+    venue.answer = () => new Promise((resolve) => (tell = resolve));
+    await watchFor(70);
+    const row = { id: 1, price: '1', qty: '1', time: (Date.now() - 12_000) * 1000, isBuyerMaker: true };
+    expect(venue.asked).toBe(1);
+    tell(new Response(JSON.stringify([row])));
+    await watchFor(1);
+    expect(replaced).toEqual(['silent: the venue traded BTCUSDT, and this connection did not tell']);
   });
 });

@@ -26,7 +26,8 @@ export function listSymbols(
     const symbol = connector.canonical(venueSymbol);
     const problem = problemOf(products !== undefined, product, taken.get(symbol));
     if (problem === undefined) taken.set(symbol, name);
-    return { venueSymbol, symbol, ...(problem !== undefined && { problem }) };
+    // what is left out is shown as it was written
+    return problem === undefined ? { venueSymbol, symbol } : { venueSymbol: name, symbol, problem };
   });
 }
 

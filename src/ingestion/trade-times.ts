@@ -1,45 +1,48 @@
 /** A trade whose id and instant are both known; ids and times rise together within a symbol. */
 export type Anchor = Readonly<{ id: bigint; atUs: number }>;
 
-/** An instant to ask from; adjacent when the page begins at the trade below the wanted one, so that nothing is left out. */
-export type Question = Readonly<{ atUs: number; isAdjacent: boolean }>;
+/** The nearest known trades below a wanted id, and at or above it. */
+export type Bracket = Readonly<{ below: Anchor | undefined; above: Anchor | undefined }>;
 
-const MOST_ANCHORS = 64;
-/** Without anything below the wanted id: how far to step back first; each further step is twice as long. */
-const FIRST_STEP_US = 60_000_000;
-/** A stream and its history may round the time of one trade differently. */
-const BLUR_US = 1000;
-/** After so many misses, on in whole pages from the trade below. */
-const TRIES_TO_AIM = 12;
-/** Interpolation aims at this share of a page ahead of the wanted id, so that it lies within the page. */
-const AIM_AHEAD = 0.4;
+const MOST_LIVE = 64;
+const MOST_FOUND = 64;
+/** Live trades are kept this far apart, so that hours of them fit; the newest is always kept. */
+const LIVE_APART_US = 1_000_000;
 
-/**
- * Finds the instant at which to ask a venue that knows its trades by time for a trade id: straight from the trade before
- * it where that is known, else by interpolation between known trades, else by growing steps back from a later one.
- */
+/** What is known of when the trades of one symbol were made: of live ones little, of what searches found the latest. */
 export class TradeTimes {
-  private anchors: Anchor[] = [];
+  /** Ascending. */
+  private live: Anchor[] = [];
+  /** By id; the one found last stands last. */
+  private readonly found = new Map<bigint, Anchor>();
 
-  /** Notes a trade. The oldest knowledge thins out first; what is newest is kept. */
-  note(id: bigint, atUs: number): void {
-    const at = this.anchors.findLastIndex((anchor) => anchor.id <= id);
-    if (this.anchors[at]?.id === id) return;
-    this.anchors.splice(at + 1, 0, { id, atUs });
-    if (this.anchors.length > MOST_ANCHORS)
-      this.anchors = this.anchors.filter((_, i) => i % 2 === 0 || i >= MOST_ANCHORS / 2);
+  /** Notes a trade that nobody searched for. The oldest knowledge thins out first. */
+  noteLive(id: bigint, atUs: number): void {
+    const at = this.live.findLastIndex((anchor) => anchor.id <= id);
+    const [before, after] = [this.live[at], this.live[at + 1]];
+    if (before?.id === id) return;
+    if (after && (isNear(before, atUs) || isNear(after, atUs))) return;
+    const isNewestPassing = !after && before !== undefined && isNear(this.live[at - 1], before.atUs);
+    this.live.splice(isNewestPassing ? at : at + 1, isNewestPassing ? 1 : 0, { id, atUs });
+    if (this.live.length > MOST_LIVE) this.live = this.live.filter((_, i) => i % 2 === 0 || i >= MOST_LIVE / 2);
   }
 
-  /** Where to ask for `id`, when `pageTrades` come at once; undefined when no trade is known yet. */
-  askFrom(id: bigint, pageTrades: number, tries: number): Question | undefined {
-    const below = this.anchors.findLast((anchor) => anchor.id < id);
-    const above = this.anchors.find((anchor) => anchor.id >= id);
-    if (!below) return above && { atUs: Math.max(0, above.atUs - FIRST_STEP_US * 2 ** tries), isAdjacent: false };
-    const adjacent = { atUs: Math.max(0, below.atUs - BLUR_US), isAdjacent: true };
-    if (!above || tries > TRIES_TO_AIM || id - below.id <= BigInt(Math.floor(pageTrades * (1 - AIM_AHEAD))))
-      return adjacent;
-    const ahead = Number(id - below.id) - Math.floor(pageTrades * AIM_AHEAD);
-    const aimUs = below.atUs + (above.atUs - below.atUs) * (ahead / Number(above.id - below.id));
-    return aimUs > below.atUs ? { atUs: Math.floor(aimUs), isAdjacent: false } : adjacent;
+  /** Notes a trade that a search came by: the next page begins there. */
+  noteFound(anchor: Anchor): void {
+    this.found.delete(anchor.id);
+    this.found.set(anchor.id, anchor);
+    if (this.found.size > MOST_FOUND) this.found.delete(this.found.keys().next().value!);
+  }
+
+  around(id: bigint): Bracket {
+    let [below, above]: (Anchor | undefined)[] = [];
+    for (const anchor of [...this.live, ...this.found.values()]) {
+      if (anchor.id < id && (!below || anchor.id >= below.id)) below = anchor;
+      if (anchor.id >= id && (!above || anchor.id <= above.id)) above = anchor;
+    }
+    return { below, above };
   }
 }
+
+const isNear = (anchor: Anchor | undefined, atUs: number): boolean =>
+  anchor !== undefined && Math.abs(anchor.atUs - atUs) < LIVE_APART_US;

@@ -24,7 +24,8 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
   private waiting: Spell[] = [];
   private timer: NodeJS.Timeout | undefined;
   private keeping: Promise<void> | undefined;
-  private endsAtStart: Promise<ReadonlyMap<string, Ends>> | undefined;
+  private endsAtStart: ReadonlyMap<string, Ends> | undefined;
+  private readonly endsRead = Promise.withResolvers<void>();
 
   constructor(
     private readonly bus: Bus,
@@ -33,18 +34,25 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    void this.bus.whenReady().then(() => this.readEndsAtStart().catch(() => undefined)); // it is tried again when needed
-    this.timer = setInterval(
-      () => (this.keeping ??= this.keep().finally(() => (this.keeping = undefined))),
-      TRY_EVERY_MS,
-    );
-    this.timer.unref();
+    const keep = (): unknown => (this.keeping ??= this.keep().finally(() => (this.keeping = undefined)));
+    void this.bus.whenReady().then(() => {
+      keep();
+      this.timer = setInterval(keep, TRY_EVERY_MS).unref();
+    });
   }
 
   async onModuleDestroy(): Promise<void> {
     clearInterval(this.timer);
     await this.keeping;
-    await this.keep();
+    if (this.waiting.length > 0) await this.keep();
+  }
+
+  /**
+   * Once it is known where each series ended before this process. Until then nothing may be recorded: its first trades
+   * would hide how long nobody listened before them.
+   */
+  whenReady(): Promise<void> {
+    return this.endsRead.promise;
   }
 
   /** `fromUs` undefined: since the last trade that an earlier process recorded, if any did. */
@@ -75,26 +83,36 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
 
   private add(spell: Spell): void {
     const last = this.waiting.findLast((one) => one.source === spell.source && one.venueSymbol === spell.venueSymbol);
-    const isNear = spell.fromUs !== undefined && last !== undefined && spell.fromUs - last.toUs <= JOIN_WITHIN_US;
-    const isOneSpell = (isNear && last.reason === spell.reason) || this.waiting.length >= MOST_WAITING;
-    if (last && isOneSpell) last.toUs = Math.max(last.toUs, spell.toUs);
-    else this.waiting.push(spell);
+    const isOne = last && ((last.reason === spell.reason && touch(last, spell)) || this.waiting.length >= MOST_WAITING);
+    if (!isOne) return void this.waiting.push(spell);
+    if (beginsAtUs(spell) < beginsAtUs(last)) last.fromUs = spell.fromUs;
+    last.toUs = Math.max(last.toUs, spell.toUs);
   }
 
   private async keep(): Promise<void> {
+    try {
+      this.endsAtStart ??= await this.readEnds();
+      this.endsRead.resolve();
+    } catch (error) {
+      this.logger.warn(`Feeds wait for where their series ended, which cannot be read: ${(error as Error).message}`);
+      return;
+    }
     let spell: Spell | undefined;
     try {
       // taken out first: what is being kept cannot be extended
-      while ((spell = this.waiting.shift())) await this.keepOne(spell);
+      while ((spell = this.waiting.shift())) await this.keepOne(spell, this.endsAtStart);
     } catch (error) {
       this.waiting.unshift(spell!);
       this.logger.warn(`${this.waiting.length} spells without a listener wait to be kept: ${(error as Error).message}`);
     }
   }
 
-  private async keepOne({ reason, fromUs, toUs, ...key }: Spell): Promise<void> {
-    const ends =
-      fromUs === undefined ? (await this.readEndsAtStart()).get(key.source) : await this.coverage.ends(key.source);
+  private async readEnds(): Promise<ReadonlyMap<string, Ends>> {
+    return new Map(await Promise.all(UNNUMBERED.map(async (id) => [id, await this.coverage.ends(id)] as const)));
+  }
+
+  private async keepOne({ reason, fromUs, toUs, ...key }: Spell, atStart: ReadonlyMap<string, Ends>): Promise<void> {
+    const ends = fromUs === undefined ? atStart.get(key.source) : await this.coverage.ends(key.source);
     const end = ends?.get(key.venueSymbol);
     // a series that begins later says by itself that nothing is known of the time before
     if (!end) return;
@@ -103,15 +121,12 @@ export class UnheardSpells implements OnApplicationBootstrap, OnModuleDestroy {
     await this.gaps.openUnfillable({ ...key, ...unheard(sinceUs, toUs) }, reason);
     this.logger.warn(`${key.symbol}: trades of ${Math.round((toUs - sinceUs) / 1e6)} s were not heard: ${reason}`);
   }
-
-  /** Read before this process records anything: its first trades would hide how long nobody listened before them. */
-  private readEndsAtStart(): Promise<ReadonlyMap<string, Ends>> {
-    this.endsAtStart ??= Promise.all(UNNUMBERED.map(async (id) => [id, await this.coverage.ends(id)] as const)).then(
-      (entries) => new Map(entries),
-    );
-    return this.endsAtStart.catch((error: unknown) => {
-      this.endsAtStart = undefined;
-      throw error;
-    });
-  }
 }
+
+/** One that began in an earlier process begins before all others. */
+const beginsAtUs = ({ fromUs }: Spell): number => fromUs ?? -Infinity;
+/** Of spells that both began in this process. */
+const touch = (one: Spell, other: Spell): boolean =>
+  one.fromUs !== undefined &&
+  other.fromUs !== undefined &&
+  Math.max(one.fromUs, other.fromUs) - Math.min(one.toUs, other.toUs) <= JOIN_WITHIN_US;

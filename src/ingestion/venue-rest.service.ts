@@ -1,18 +1,22 @@
 import type { HttpRequest } from './connectors/connector.js';
 import type { LimitStatus } from './feed-status.js';
+import { pauseAskedMs, textOf, whyUnanswered } from './http-answer.js';
 import { WeightBudget } from './weight-budget.js';
 
 const ANSWER_WITHIN_MS = 15_000;
 const PAUSE_WITHOUT_RETRY_AFTER_MS = 60_000;
 /** The longest known ban is three days; a header that says more is not believed. */
 const LONGEST_PAUSE_MS = 3 * 86_400_000;
+/** A pause up to this long is waited out; whoever asks during a longer one hears at once how long it is. */
+const PATIENCE_MS = 5000;
+const MOST_WAITING = 100;
 
 /** The REST side of one venue, one request at a time, within the request weight it allows. */
 export class VenueRest {
   private readonly budget: WeightBudget;
   private readonly stopping = new AbortController();
   private queue: Promise<unknown> = Promise.resolve();
-  private wake: (() => void) | undefined;
+  private waiting = 0;
 
   constructor(weightPerMinute: number) {
     // the monotonic clock: a wall clock that is set back would spend weight that no request took
@@ -23,65 +27,84 @@ export class VenueRest {
     return this.budget.status(performance.now());
   }
 
-  /** Body of a good answer. Throws with the venue's own words when it refuses, and when it answers more than `mostBytes`. */
-  get(request: HttpRequest, weight: number, mostBytes: number): Promise<string> {
-    const turn = this.queue.then(() => this.fetch(request, weight, mostBytes));
+  /**
+   * Body of a good answer. Throws with the venue's own words when it refuses, when it answers more than `mostBytes`, at
+   * once while it wants to be left alone or too many wait, and as soon as `givenUp` is aborted.
+   */
+  async get(request: HttpRequest, weight: number, mostBytes: number, givenUp?: AbortSignal): Promise<string> {
+    const stopped = this.stopping.signal;
+    const over = AbortSignal.any(givenUp ? [stopped, givenUp] : [stopped]);
+    const whyOver = (): Error =>
+      stopped.aborted ? stopped.reason : new Error(`${new URL(request.url).pathname} was not answered in time`);
+    if (over.aborted) throw whyOver();
+    this.refuseWhilePaused();
+    if (this.waiting >= MOST_WAITING) throw new Error(`${MOST_WAITING} requests wait for the venue already`);
+    this.waiting++;
+    const turn = this.queue.then(() => this.fetch(request, weight, mostBytes, over)).finally(() => this.waiting--);
     this.queue = turn.catch(() => undefined);
-    return turn;
+    const ended = onceAborted(over);
+    return Promise.race([turn, ended.promise.then(() => Promise.reject(whyOver()))]).finally(ended.forget);
   }
 
-  /** Every request, those that wait for their turn too, throws from now on: a pause may last days. */
+  /** Every request, those that wait for their turn too, throws from now on. */
   stop(): void {
     this.stopping.abort(new Error('the process stops'));
-    this.wake?.();
   }
 
-  private async fetch({ url, headers }: HttpRequest, weight: number, mostBytes: number): Promise<string> {
-    const stopped = this.stopping.signal;
-    if (!stopped.aborted) await this.turn(weight);
-    stopped.throwIfAborted();
+  private async fetch(
+    { url, headers }: HttpRequest,
+    weight: number,
+    mostBytes: number,
+    over: AbortSignal,
+  ): Promise<string> {
+    over.throwIfAborted();
+    this.refuseWhilePaused(); // the request before may have brought the pause
+    await this.turn(weight, over);
+    over.throwIfAborted();
     const { pathname } = new URL(url);
-    const signal = AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
-    const response = await fetch(url, { headers, redirect: 'error', signal }).catch((error: Error) => {
-      throw new Error(`${pathname} was not answered: ${wordsOf(error)}`, { cause: error });
-    });
+    const failed = (what: string) => (error: Error) => {
+      throw new Error(`${pathname} ${what}: ${whyUnanswered(error)}`, { cause: error });
+    };
+    const signal = AbortSignal.any([over, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
+    const response = await fetch(url, { headers, redirect: 'error', signal }).catch(failed('was not answered'));
     // before the body, which may never come to its end
     if (response.status === 429 || response.status === 418) this.pause(response.headers.get('retry-after'));
-    const body = await bounded(response, mostBytes);
+    const body = await textOf(response, mostBytes).catch(failed('could not be read'));
     if (!response.ok) throw new Error(`${pathname} answered ${response.status}: ${body.slice(0, 200)}`);
     return body;
   }
 
-  private async turn(weight: number): Promise<void> {
+  private refuseWhilePaused(): void {
+    const pausedMs = this.budget.pausedMs(performance.now());
+    if (pausedMs > PATIENCE_MS) throw new Error(`the venue refuses requests for another ${inWords(pausedMs)}`);
+  }
+
+  private async turn(weight: number, over: AbortSignal): Promise<void> {
     const waitMs = this.budget.take(weight, performance.now());
     if (waitMs === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs).unref();
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    let timer: NodeJS.Timeout;
+    const waited = new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs).unref()));
+    const ended = onceAborted(over);
+    await Promise.race([waited, ended.promise]);
+    clearTimeout(timer!);
+    ended.forget();
   }
 
   private pause(retryAfter: string | null): void {
-    const askedMs = Number(retryAfter) * 1000;
-    const pauseMs = askedMs > 0 ? Math.min(askedMs, LONGEST_PAUSE_MS) : PAUSE_WITHOUT_RETRY_AFTER_MS;
-    this.budget.pauseUntil(performance.now() + pauseMs);
+    const askedMs = pauseAskedMs(retryAfter, Date.now(), LONGEST_PAUSE_MS);
+    this.budget.pauseUntil(performance.now() + (askedMs || PAUSE_WITHOUT_RETRY_AFTER_MS));
   }
 }
 
-/** `fetch` keeps what happened in the cause. */
-const wordsOf = ({ message, cause }: Error): string => (cause instanceof Error && cause.message) || message;
+/** A signal lives longer than one request, which must leave no listener on it. */
+function onceAborted(signal: AbortSignal): { promise: Promise<void>; forget: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onAbort = (): void => resolve();
+  signal.addEventListener('abort', onAbort);
+  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
+}
 
-/** Reads no more than `mostBytes` of a body. */
-async function bounded(response: Response, mostBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
-    if (bytes > mostBytes) throw new Error(`${new URL(response.url).pathname} answered more than ${mostBytes} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks).toString();
+function inWords(ms: number): string {
+  if (ms < 120_000) return `${Math.ceil(ms / 1000)} s`;
+  return ms < 3 * 3_600_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 3_600_000)} h`;
 }

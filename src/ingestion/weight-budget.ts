@@ -23,7 +23,12 @@ export class WeightBudget {
     this.left = Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000) - weight;
     this.atMs = nowMs;
     const refillMs = this.left >= 0 ? 0 : (-this.left * 60_000) / this.perMinute;
-    return Math.max(refillMs, this.pausedUntilMs - nowMs, 0);
+    return Math.max(refillMs, this.pausedMs(nowMs));
+  }
+
+  /** How long the venue wants to be left alone yet. */
+  pausedMs(nowMs: number): number {
+    return Math.max(0, this.pausedUntilMs - nowMs);
   }
 
   /** How much of the minute's weight is spent and not yet back. */
@@ -32,7 +37,7 @@ export class WeightBudget {
     return {
       name: NAME,
       // a venue that said 429 leaves nothing until its time is over
-      used: Math.round(nowMs < this.pausedUntilMs ? this.burst : this.burst - left),
+      used: Math.round(this.pausedMs(nowMs) > 0 ? this.burst : this.burst - left),
       allowed: Math.floor(this.burst),
     };
   }

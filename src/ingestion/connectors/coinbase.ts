@@ -64,7 +64,7 @@ export const coinbase: Connector = {
 /**
  * Trades by id from the Exchange's REST. `after` is exclusive and the answer newest first, so the oldest 1,000 from an
  * id on are those below that id + 1000; while the venue has not come that far, older ones than asked for are among them.
- * Public limit 10 requests/s an address: half of it is used.
+ * Public limit 10 requests/s an address.
  */
 export function exchangeHistory(source: VenueId): TradeHistory {
   return {
@@ -84,7 +84,7 @@ export function exchangeHistory(source: VenueId): TradeHistory {
     },
     pageTrades: 1000,
     weight: 1,
-    weightPerMinute: 300,
+    weightPerMinute: 80, // a tenth of it at once, which stays below ten requests a second
   };
 }
 

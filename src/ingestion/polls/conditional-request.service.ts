@@ -1,7 +1,8 @@
 import type { HttpRequest } from '../connectors/connector.js';
-import { pauseAskedMs } from './retry.js';
+import { BodyTooLarge, pauseAskedMs, textOf, whyUnanswered } from '../http-answer.js';
 
 const MOST_BYTES = 1024 * 1024;
+const LONGEST_PAUSE_MS = 24 * 3_600_000;
 
 /** What a source said of an answer, so that it need not send it again while it stands. */
 export type Validators = Readonly<{ url: string; etag: string | null; lastModified: string | null }>;
@@ -43,15 +44,16 @@ export async function askAgain(
       redirect: 'manual',
       signal,
     });
-    if (response.status === 200) return { kind: 'body', body: await textOf(response), validators: told(url, response) };
+    if (response.status === 200)
+      return { kind: 'body', body: await textOf(response, MOST_BYTES), validators: told(url, response) };
     await response.body?.cancel();
     if (response.status === 304 && Object.keys(conditions).length > 0) return { kind: 'not-modified' };
     throw refusal(response);
   } catch (error) {
     if (error instanceof PollError) throw error;
     if (signal.aborted) throw new PollError('timeout', `no answer within ${answerWithinMs} ms`);
-    const { message, cause } = error as Error & { cause?: Error };
-    throw new PollError('unreachable', cause?.message || message);
+    if (error instanceof BodyTooLarge) throw new PollError('too-large', error.message);
+    throw new PollError('unreachable', whyUnanswered(error as Error));
   }
 }
 
@@ -70,18 +72,9 @@ function told(url: string, { headers }: Response): Validators | undefined {
 function refusal({ status, headers }: Response): PollError {
   if (status >= 300 && status < 400 && headers.has('location'))
     return new PollError('redirect', `answered ${status}, a redirect: set the address it leads to`);
-  return new PollError('status', `answered ${status}`, pauseAskedMs(headers.get('retry-after'), Date.now()));
-}
-
-async function textOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let bytes = 0;
-  // leaving the loop early cancels the body, and with it the connection
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > MOST_BYTES) throw new PollError('too-large', `the answer is larger than ${MOST_BYTES} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
+  return new PollError(
+    'status',
+    `answered ${status}`,
+    pauseAskedMs(headers.get('retry-after'), Date.now(), LONGEST_PAUSE_MS),
+  );
 }

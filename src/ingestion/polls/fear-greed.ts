@@ -1,5 +1,5 @@
 import { FrameError } from '../connectors/connector.js';
-import { parseExactJson } from '../connectors/exact-json.js';
+import { parseAnswer } from './parse-answer.js';
 import { jsonText } from '../connectors/rows.js';
 import { observedTime } from './observed-time.js';
 import { observedValue } from './observed-value.js';
@@ -37,7 +37,7 @@ export function fearGreed(url: string, everyMs: number): Poll {
 type Row = Readonly<{ value?: unknown; timestamp?: unknown } | null>;
 
 function parse(body: string): Observed {
-  const answer = parseExactJson(body) as { data?: unknown; metadata?: { error?: unknown } | null };
+  const answer = parseAnswer(body) as { data?: unknown; metadata?: { error?: unknown } | null };
   const error = answer.metadata?.error;
   if (error !== undefined && error !== null)
     throw new FrameError('parse.bad-trade', `the index answers with an error: ${jsonText(error)}`, body);

@@ -1,6 +1,6 @@
 import type { PollSetting } from '../../platform/config/index.js';
 import { FrameError } from '../connectors/connector.js';
-import { parseExactJson } from '../connectors/exact-json.js';
+import { parseAnswer } from './parse-answer.js';
 import { jsonText } from '../connectors/rows.js';
 import { observedTime } from './observed-time.js';
 import { observedValue } from './observed-value.js';
@@ -22,7 +22,7 @@ export function jsonPathPoll(setting: PollSetting): Poll {
 }
 
 function parse({ value, time, timeUnit }: PollSetting, body: string): Observed {
-  const exact = parseExactJson(body);
+  const exact = parseAnswer(body);
   const document: unknown = JSON.parse(body);
   const values = find(value, document, exact, body);
   const times = time && find(time, document, exact, body);

@@ -93,7 +93,7 @@ export class Poller {
   }
 
   status(): SymbolStatus {
-    const state = this.state === 'connected' ? 'trading' : 'waiting';
+    const state = this.state === 'connected' && this.activity.trades > 0 ? 'trading' : 'waiting';
     return { ...this.activity.status(this.nowMs()), state, reason: this.reason };
   }
 

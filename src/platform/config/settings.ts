@@ -47,8 +47,18 @@ const symbols =
   };
 const WS_URL = { protocols: ['ws', 'wss'], require_protocol: true, require_tld: false };
 const HTTP_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
-const wsUrl = (): PropertyDecorator => IsUrl(WS_URL, { message: 'must be a ws:// or wss:// URL' });
-const httpUrl = (): PropertyDecorator => IsUrl(HTTP_URL, { message: 'must be an http:// or https:// URL' });
+/** Paths are put behind it; what it says besides would stand in the log and in answers. */
+const BARE = { disallow_auth: true, allow_query_components: false, allow_fragments: false };
+const NOTHING_ELSE = 'without user, password, query and fragment';
+const wsUrl = (): PropertyDecorator =>
+  IsUrl({ ...WS_URL, ...BARE }, { message: `must be a ws:// or wss:// URL ${NOTHING_ELSE}` });
+const restUrl = (): PropertyDecorator =>
+  IsUrl({ ...HTTP_URL, ...BARE }, { message: `must be an http:// or https:// URL ${NOTHING_ELSE}` });
+const pollUrl = (): PropertyDecorator =>
+  IsUrl(
+    { ...HTTP_URL, disallow_auth: true },
+    { message: 'must be an http:// or https:// URL without user and password' },
+  );
 
 /** Every setting of the process, in the environment's own names, with its default. `.env.example` says the same. */
 export class Settings {
@@ -74,7 +84,7 @@ export class Settings {
   FEEDS: FeedId[] = ['simulator'];
   @symbols(/^[A-Z0-9]{2,30}$/, 'BTCUSDT,ETHUSDT') BINANCE_SYMBOLS: string[] = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT'];
   @wsUrl() BINANCE_WS_URL = 'wss://stream.binance.com:9443';
-  @httpUrl() BINANCE_REST_URL = 'https://api.binance.com';
+  @restUrl() BINANCE_REST_URL = 'https://api.binance.com';
   /** Of both Coinbase feeds. */
   @symbols(/^[A-Z0-9]{2,20}-[A-Z0-9]{2,20}$/, 'BTC-USD,ETH-USD') COINBASE_SYMBOLS: string[] = [
     'BTC-USD',
@@ -83,21 +93,21 @@ export class Settings {
   ];
   @wsUrl() COINBASE_WS_URL = 'wss://ws-feed.exchange.coinbase.com';
   @wsUrl() COINBASE_ADVANCED_WS_URL = 'wss://advanced-trade-ws.coinbase.com';
-  @httpUrl() COINBASE_REST_URL = 'https://api.exchange.coinbase.com';
+  @restUrl() COINBASE_REST_URL = 'https://api.exchange.coinbase.com';
   @symbols(/^[A-Z0-9]{2,20}[/_-]?[A-Z0-9]{2,20}$/, 'BTC/USD,ETH/USD') KRAKEN_SYMBOLS: string[] = [
     'BTC/USD',
     'ETH/USD',
     'XRP/USD',
   ];
   @wsUrl() KRAKEN_WS_URL = 'wss://ws.kraken.com/v2';
-  @httpUrl() KRAKEN_REST_URL = 'https://api.kraken.com';
+  @restUrl() KRAKEN_REST_URL = 'https://api.kraken.com';
   @symbols(/^[A-Z0-9_ ]{1,20}(:[A-Z0-9._-]{1,30})?$|^[A-Z0-9.-]{1,30}$/, 'AAPL,MSFT,BINANCE:BTCUSDT')
   FINNHUB_SYMBOLS: string[] = ['AAPL', 'MSFT', 'BINANCE:BTCUSDT'];
   @wsUrl() FINNHUB_WS_URL = 'wss://ws.finnhub.io';
   @IsOptional() @IsString() @MinLength(1) FINNHUB_TOKEN?: string;
   /** What the key's plan allows on its one connection; the free one, 50. */
   @number() @IsInt() @Min(1) @Max(1000) FINNHUB_MAX_SYMBOLS = 50;
-  @httpUrl() FEAR_GREED_URL = 'https://api.alternative.me/fng/';
+  @pollUrl() FEAR_GREED_URL = 'https://api.alternative.me/fng/';
   @duration()
   @IsInt({ message: 'must be a duration such as 10m or 1h' })
   @Min(UNIT_MS.m, { message: 'must be at least 1m' })
@@ -210,6 +220,10 @@ function moduleFaults(modules: unknown): string[] {
   ];
 }
 
+/** What stands beside the place in an address may be a password or a key. */
+const isSecret = (property: string, value: unknown): boolean =>
+  SECRET.has(property) || (property.endsWith('_URL') && /[@?#]/.test(String(value)));
+
 function valueOf(name: string, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {
   const file = env[`${name}_FILE`];
   if (file === undefined || file === '') return env[name];
@@ -225,6 +239,6 @@ function valueOf(name: string, env: NodeJS.ProcessEnv, faults: string[]): string
 function faultOf({ property, constraints = {} }: ValidationError, given: Record<string, unknown>): string {
   const texts = constraints.isInt !== undefined ? [constraints.isInt] : Object.values(constraints);
   const wanted = texts.map((text) => text.replace(new RegExp(`^(each value in )?${property} `), '$1')).join(' and ');
-  const value = SECRET.has(property) ? 'the given value (not shown)' : JSON.stringify(given[property]);
+  const value = isSecret(property, given[property]) ? 'the given value (not shown)' : JSON.stringify(given[property]);
   return `${property}: ${value} ${wanted}`;
 }

@@ -53,6 +53,26 @@ describe('settings', () => {
     expect(faultsOf({ PORT: '1', PORT_FILE: file })).toEqual(['PORT and PORT_FILE: give one of them, not both']);
   });
 
+  it('refuses addresses of venues with more than a place, and shows nothing of them', () => {
+    for (const name of ['BINANCE_REST_URL', 'COINBASE_REST_URL', 'KRAKEN_REST_URL']) {
+      for (const url of ['http://user:hunter2@h', 'http://user@h/hunter2', 'http://h?k=hunter2', 'http://h/#hunter2'])
+        expect(faultsOf({ [name]: url })).toEqual([
+          `${name}: the given value (not shown) must be an http:// or https:// URL without user, password, query and fragment`,
+        ]);
+      expect(faultsOf({ [name]: 'http://127.0.0.1:9443/base/' })).toEqual([]);
+    }
+    for (const venue of ['BINANCE', 'COINBASE', 'COINBASE_ADVANCED', 'KRAKEN', 'FINNHUB']) {
+      for (const url of ['ws://user:hunter2@h', 'wss://h/v2#hunter2', 'wss://h?token=hunter2'])
+        expect(faultsOf({ [`${venue}_WS_URL`]: url })).toEqual([
+          `${venue}_WS_URL: the given value (not shown) must be a ws:// or wss:// URL without user, password, query and fragment`,
+        ]);
+    }
+    expect(faultsOf({ FEAR_GREED_URL: 'https://user:hunter2@h/' })).toEqual([
+      'FEAR_GREED_URL: the given value (not shown) must be an http:// or https:// URL without user and password',
+    ]);
+    expect(faultsOf({ FEAR_GREED_URL: 'https://h/?key=1' })).toEqual([]);
+  });
+
   it('refuses a database URL that names no host, and parts of one without the host', () => {
     for (const url of ['postgres://', 'postgres://u:hunter2@127.0.0.1:99999/x']) {
       expect(faultsOf({ DATABASE_URL: url })).toEqual([expect.stringContaining('must be a URL such as postgres://')]);
