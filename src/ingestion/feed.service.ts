@@ -200,7 +200,7 @@ export class Feed implements RunningFeed {
             unheard = undefined;
           }
           const parsed = this.onFrame(raw, atUs, venueSymbols, heardUs);
-          heardUs = this.lastFrameAtUs;
+          heardUs = heardUntilUs(parsed, this.lastFrameAtUs ?? atUs);
           if (parsed?.kind === 'refused') this.refused(parsed, connection);
           return parsed;
         },
@@ -383,4 +383,10 @@ export class Feed implements RunningFeed {
     this.told = `${state} ${reason}`;
     this.listener.changed(state, reason);
   }
+}
+
+/** Up to when the venue has told what it traded: it may be late, and lose what it still had to tell. */
+function heardUntilUs(parsed: Parsed | undefined, receivedUs: number): number {
+  if (parsed?.kind !== 'trades' || parsed.trades.length === 0) return receivedUs;
+  return Math.min(receivedUs, Math.max(...parsed.trades.map(({ tradedAtUs }) => tradedAtUs)));
 }

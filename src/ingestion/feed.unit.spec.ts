@@ -207,7 +207,10 @@ describe('a symbol that the venue refuses', () => {
 describe('a venue that numbers no trades', () => {
   const finnhub: Connector = { ...CONNECTORS.finnhub, sendEveryMs: 0 };
   const frame = (...sizes: number[]): string =>
-    JSON.stringify({ type: 'trade', data: sizes.map((v) => ({ s: 'AAPL', p: 1.5, t: 1772366400000, v })) });
+    JSON.stringify({
+      type: 'trade',
+      data: sizes.map((v) => ({ s: 'AAPL', p: 1.5, t: Math.ceil(wallUs() / 1000), v })),
+    });
   const say = async (text: string): Promise<void> => {
     venue.send(text);
     await pass(20);
