@@ -11,8 +11,8 @@ import {
   INTERVALS,
   TradesRecordedV1,
   type TradesRecordedV1Data,
-} from '../contracts/index.js';
-import { Bus, Consumes, ConsumesBatch } from '../platform/bus/index.js';
+} from '../../contracts/index.js';
+import { Bus, Consumes, ConsumesBatch } from '../../platform/bus/index.js';
 import { type Candle, MINUTE_US, minuteCandles, rollUp } from './candle.js';
 import { type CandleRow, CandleStore, type StoredCandle } from './candle.store.js';
 import { GapStore } from './gap.store.js';

@@ -7,7 +7,7 @@ import {
   type IntervalName,
   INTERVALS,
   isPolled,
-} from '../contracts/index.js';
+} from '../../contracts/index.js';
 import type { Candle } from './candle.js';
 
 export type CandleRow = Readonly<{ source: string; symbol: string; interval: IntervalName; candle: Candle }>;

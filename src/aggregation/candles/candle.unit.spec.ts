@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decimalText, INTERVAL_NAMES, INTERVALS, type RecordedSeries } from '../contracts/index.js';
+import { decimalText, INTERVAL_NAMES, INTERVALS, type RecordedSeries } from '../../contracts/index.js';
 import { type Candle, MINUTE_US, mergeCandles, minuteCandles, rollUp, windowStart } from './candle.js';
 import { candleRows } from './candle-merger.service.js';
 

@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { CandlesClosedV1 } from '../contracts/index.js';
-import { Bus } from '../platform/bus/index.js';
-import { Settings } from '../platform/config/index.js';
-import { isTransientDatabaseError } from '../platform/errors/index.js';
+import { CandlesClosedV1 } from '../../contracts/index.js';
+import { Bus } from '../../platform/bus/index.js';
+import { Settings } from '../../platform/config/index.js';
+import { isTransientDatabaseError } from '../../platform/errors/index.js';
 import { toldAs } from './candle-merger.service.js';
 import { CandleStore } from './candle.store.js';
 import { Listening } from './listening.service.js';

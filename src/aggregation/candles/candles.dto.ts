@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, Max, Min } from 'class-validator';
-import { INTERVAL_NAMES, type IntervalName } from '../contracts/index.js';
-import { RangeQuery } from '../platform/http/index.js';
+import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
+import { RangeQuery } from '../../platform/http/index.js';
 
 const DECIMAL = { type: String, format: 'decimal' } as const;
 

@@ -6,7 +6,7 @@ import {
   type Exact,
   isPolled,
   type RecordedSeries,
-} from '../contracts/index.js';
+} from '../../contracts/index.js';
 
 export const MINUTE_US = 60_000_000;
 

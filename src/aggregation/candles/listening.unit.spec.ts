@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { FeedState } from '../contracts/index.js';
-import { readSettings } from '../platform/config/index.js';
+import type { FeedState } from '../../contracts/index.js';
+import { readSettings } from '../../platform/config/index.js';
 import { Listening } from './listening.service.js';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['performance'] }));

@@ -1,14 +1,14 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { candleBody, formatInstant, INTERVALS } from '../contracts/index.js';
-import { preferredSource, Settings } from '../platform/config/index.js';
-import { badParameter, unknownSymbol } from '../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery, YEAR_9999_US } from '../platform/http/index.js';
+import { candleBody, formatInstant, INTERVALS } from '../../contracts/index.js';
+import { badParameter, unknownSymbol } from '../../platform/errors/index.js';
+import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery, YEAR_9999_US } from '../../platform/http/index.js';
 import { windowStart } from './candle.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
 import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
 import { type FilledCandle, fillQuietWindows } from './fill.js';
 import { GapStore } from './gap.store.js';
+import { SeriesFinder } from './series-finder.service.js';
 
 @ApiTags('market')
 @Controller(API)
@@ -16,7 +16,7 @@ export class CandlesController {
   constructor(
     private readonly candles: CandleStore,
     private readonly gaps: GapStore,
-    private readonly settings: Settings,
+    private readonly series: SeriesFinder,
   ) {}
 
   @Get('ohlcv/:symbol')
@@ -24,7 +24,7 @@ export class CandlesController {
   @ApiOkResponse({ type: OhlcvBody })
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async ohlcv(@Param('symbol') symbol: string, @Query() query: OhlcvQuery): Promise<OhlcvBody> {
-    const key = await this.find(symbol, query.source);
+    const key = await this.series.find(symbol, query.source);
     const direction = query.from === undefined ? 'backward' : 'forward';
     let fromUs = Math.max(0, query.from ?? 0);
     let toUs = query.to ?? YEAR_9999_US;
@@ -53,7 +53,7 @@ export class CandlesController {
   @ApiOkResponse({ type: DayChangeBody })
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async dayChange(@Param('symbol') symbol: string, @Query() query: SourceQuery): Promise<DayChangeBody> {
-    const key = await this.find(symbol, query.source);
+    const key = await this.series.find(symbol, query.source);
     const day = await this.candles.day(key);
     if (!day) throw unknownSymbol(symbol, query.source);
     const { fromUs, toUs, ...figures } = day;
@@ -108,14 +108,6 @@ export class CandlesController {
       .slice(0, limit);
     const more = forward ? after !== undefined : before !== undefined && startUs > page.fromUs;
     return { items, nextUs: more ? (forward ? endUs : startUs) : undefined };
-  }
-
-  private async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
-    const having = await this.candles.sourcesOf(symbol);
-    const chosen =
-      source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
-    if (chosen === undefined) throw unknownSymbol(symbol, source);
-    return { source: chosen, symbol };
   }
 }
 

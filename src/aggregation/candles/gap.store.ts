@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { formatInstant, type GapV1Data } from '../contracts/index.js';
+import { formatInstant, type GapV1Data } from '../../contracts/index.js';
 import type { SeriesKey } from './candle.store.js';
 
 /** A hole in ids, or, where the venue numbers no trades, in time (epoch microseconds). */

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
-import { Bus } from '../platform/bus/index.js';
+import { Bus } from '../../platform/bus/index.js';
 import { CandleStore } from './candle.store.js';
 
 const MEASURE_EVERY_MS = 30_000;

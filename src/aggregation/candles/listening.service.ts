@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { FeedChangedV1, type FeedChangedV1Data } from '../contracts/index.js';
-import { Hears } from '../platform/bus/index.js';
-import { Settings } from '../platform/config/index.js';
+import { FeedChangedV1, type FeedChangedV1Data } from '../../contracts/index.js';
+import { Hears } from '../../platform/bus/index.js';
+import { Settings } from '../../platform/config/index.js';
 
 /** So long after a connection is up, what was missed before it has been found, and stands as a gap. */
 const SETTLED_AFTER_MS = 5000;

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { preferredSource, Settings } from '../../platform/config/index.js';
+import { unknownSymbol } from '../../platform/errors/index.js';
+import { CandleStore, type SeriesKey } from './candle.store.js';
+
+/** Which series a request means. */
+@Injectable()
+export class SeriesFinder {
+  constructor(
+    private readonly candles: CandleStore,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * The series of a symbol at a source; without one the first configured feed that has the symbol. Throws
+   * `market.unknown-symbol` when nothing of it was recorded.
+   */
+  async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
+    const having = await this.candles.sourcesOf(symbol);
+    const chosen =
+      source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
+    if (chosen === undefined) throw unknownSymbol(symbol, source);
+    return { source: chosen, symbol };
+  }
+}
