@@ -4,9 +4,6 @@ import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase } from './support/database.js';
 import { eventually } from './support/eventually.js';
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a test reads what came
-type Answer = { status: number; location: string | null; body: any };
-
 /** A venue that is asked by id, and one that is asked by time. */
 const VENUES = [
   { face: 'binance', symbol: 'BTCUSDT', asked: 'BTCUSDT,ETHUSDT' },
@@ -40,14 +37,7 @@ describe.each(VENUES)('a range of the past, asked for by hand from $face', ({ fa
     await simulator?.close();
   });
 
-  async function ask(body: unknown, source: string = face): Promise<Answer> {
-    const response = await fetch(`${app.url}/api/v1/feeds/${source}/backfill`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    return { status: response.status, location: response.headers.get('location'), body: await response.json() };
-  }
+  const ask = (body: unknown, source: string = face) => app.post(`/api/v1/feeds/${source}/backfill`, body);
 
   it('is fetched and told how far it is, and its candles are complete', async () => {
     const asking = { symbol, from: instant(40), to: instant(30) };

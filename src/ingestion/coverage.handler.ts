@@ -46,7 +46,7 @@ export class CoverageHandler {
   @Consumes(TradesRejectedV1, 'ingestion.track-rejected')
   async onTradesRejected({ rejected }: TradesRejectedV1Data, tx: EntityManager): Promise<void> {
     const numbered = rejected
-      .map((one) => ({ ...one, tradeIds: [one.tradeId], tradedAtUs: [0] }))
+      .map((one) => ({ ...one, tradeIds: [one.tradeId], tradedAtUs: [] }))
       .filter((one) => CONNECTORS[one.source as VenueId]?.contiguousIds);
     const series = bySeries(numbered).map(({ tradeIds, ...key }) => ({ ...key, runs: runsOf(tradeIds) }));
     if (series.length > 0) await this.coverage.accountWithin(tx, series);

@@ -20,7 +20,7 @@ export type SeriesEnd = SeriesKey &
   Readonly<{
     /** The first id after everything accounted for. */
     nextId: bigint;
-    /** Event time of the trade before it; unknown for one recorded before version 0.2. */
+    /** Event time of the trade before it; unknown for one recorded before migration 5. */
     lastAtUs: number | undefined;
   }>;
 
@@ -114,15 +114,15 @@ export class CoverageStore {
 
   /**
    * Looks for these ids again, and for none between them and where the series began. Returns the ids among them that
-   * are missing and that no open gap looks for yet.
+   * are missing and that no open gap looks for yet; undefined when there are none.
    */
-  async reclaim(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<Missing[]> {
+  async reclaim(tx: EntityManager, key: SeriesKey, { from, to }: IdRun): Promise<Missing | undefined> {
     // a statement of its own: the next one then sees what whoever held it before has opened
     await tx.query(`select from ingestion.coverage where source = $1 and venue_symbol = $2 for update`, [
       key.source,
       key.venueSymbol,
     ]);
-    const rows = (await tx.query(
+    const [found] = (await tx.query(
       `with c as (
          select * from ingestion.coverage where source = $1 and venue_symbol = $2
        ), missing as (
@@ -142,7 +142,7 @@ export class CoverageStore {
        select from_id, end_id - 1 as to_id, (select sum(upper(r) - lower(r)) from unnest(ids) r) as missing from bounds`,
       [key.source, key.venueSymbol, from, to],
     )) as { from_id: string; to_id: string; missing: string }[];
-    return rows.map((row) => ({ from: BigInt(row.from_id), to: BigInt(row.to_id), missing: BigInt(row.missing) }));
+    return found && { from: BigInt(found.from_id), to: BigInt(found.to_id), missing: BigInt(found.missing) };
   }
 
   /** The holes between ids that are accounted for, ascending within a series; MOST_HOLES of them at most. */

@@ -70,8 +70,6 @@ export class Feed implements RunningFeed {
   private watch: NodeJS.Timeout | undefined;
   private stopped = false;
   private told = '';
-  /** Symbols the venue refuses, and when they were last heard. */
-  private readonly unheardSince = new Map<string, number | undefined>();
   lastError: Fault | undefined;
   private lastFrameAtUs: number | undefined;
   private frames = 0;
@@ -200,7 +198,7 @@ export class Feed implements RunningFeed {
             unheard = undefined;
           }
           const parsed = this.onFrame(raw, atUs, venueSymbols, heardUs);
-          heardUs = heardUntilUs(parsed, this.lastFrameAtUs ?? atUs);
+          if (!connector.contiguousIds) heardUs = heardUntilUs(parsed, this.lastFrameAtUs ?? atUs);
           if (parsed?.kind === 'refused') this.refused(parsed, connection);
           return parsed;
         },
@@ -264,7 +262,7 @@ export class Feed implements RunningFeed {
       this.pending.push(trade);
       const activity = this.activity.get(trade.venueSymbol);
       if (!activity) continue;
-      if (activity.refusal !== undefined) this.heardAgain(trade);
+      if (activity.refusals > 0) this.heardAgain(trade, activity.lastReceivedAtUs);
       const id = BigInt(trade.tradeId);
       activity.heard(trade, id);
       // what is visibly no trade does not tell how far the venue is
@@ -293,8 +291,6 @@ export class Feed implements RunningFeed {
     this.logger.warn(`The venue refused: ${words}`);
     const activity = venueSymbol === undefined ? undefined : this.activity.get(venueSymbol);
     if (!activity) return;
-    if (!this.unheardSince.has(activity.venueSymbol))
-      this.unheardSince.set(activity.venueSymbol, activity.lastReceivedAtUs);
     activity.refusal = words;
     const waitMs = ASK_AGAIN_MS.first * 2 ** Math.min(activity.refusals++, 10);
     clearTimeout(activity.askAgain);
@@ -305,9 +301,8 @@ export class Feed implements RunningFeed {
   }
 
   /** A symbol that was refused trades after all: what it traded until now nobody heard. */
-  private heardAgain({ venueSymbol, receivedAtUs: untilUs }: Trade): void {
-    const fromUs = this.unheardSince.get(venueSymbol);
-    if (this.unheardSince.delete(venueSymbol)) this.tellUnheard([venueSymbol], fromUs, untilUs, 'the venue refused it');
+  private heardAgain({ venueSymbol, receivedAtUs: untilUs }: Trade, fromUs: number | undefined): void {
+    this.tellUnheard([venueSymbol], fromUs, untilUs, 'the venue refused it');
   }
 
   /** What the venue has beyond all that was heard shows a hole, whoever asked for it. */
@@ -388,5 +383,6 @@ export class Feed implements RunningFeed {
 /** Up to when the venue has told what it traded: it may be late, and lose what it still had to tell. */
 function heardUntilUs(parsed: Parsed | undefined, receivedUs: number): number {
   if (parsed?.kind !== 'trades' || parsed.trades.length === 0) return receivedUs;
-  return Math.min(receivedUs, Math.max(...parsed.trades.map(({ tradedAtUs }) => tradedAtUs)));
+  const toldUs = parsed.trades.reduce((latest, { tradedAtUs }) => Math.max(latest, tradedAtUs), -Infinity);
+  return Math.min(receivedUs, toldUs);
 }

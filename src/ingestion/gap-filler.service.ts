@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Trade } from '../contracts/index.js';
+import { jitteredMs } from './backoff.js';
 import type { IdRun } from './coverage.js';
 import { type Fault, faultNow } from './feed-status.js';
 import { advance, type Frontier } from './frontier.js';
@@ -15,6 +16,7 @@ const PAGES_A_TURN = 5;
 const RECORDED_WITHIN_MS = 1500;
 /** A venue that answered past ids this often without giving them will not give them. */
 const ANSWERS_BEFORE_GIVING_UP = 3;
+const RETRY_FIRST_MS = 1000;
 const RETRY_CAP_MS = 60_000;
 /** A page is handed over in parts: a queue with little room left then takes some of it instead of none. */
 const PART_TRADES = 100;
@@ -116,8 +118,8 @@ export class GapFiller {
   private async catchUpOne(venueSymbol: string): Promise<boolean> {
     const { watch, history, maxTrades, frontier } = this.options;
     const behind = this.behind.get(venueSymbol);
+    if (!behind || !watch.ends || behind.notBeforeMs > Date.now()) return false;
     const end = watch.ends.get(venueSymbol);
-    if (!behind || !watch.hasLooked || behind.notBeforeMs > Date.now()) return false;
     if (!end || behind.fetched >= maxTrades) {
       this.behind.delete(venueSymbol);
       return false;
@@ -141,7 +143,7 @@ export class GapFiller {
       }
     } catch (error) {
       behind.failures++;
-      behind.notBeforeMs = Date.now() + retryMs(behind.failures);
+      behind.notBeforeMs = Date.now() + jitteredMs(behind.failures, RETRY_FIRST_MS, RETRY_CAP_MS);
       this.fault(`${venueSymbol}: could not catch up: ${(error as Error).message}`);
     }
     return true;
@@ -180,7 +182,7 @@ export class GapFiller {
       effort.notBeforeMs = 0; // its next turn comes after everybody else's
     } catch (error) {
       effort.failures++;
-      effort.notBeforeMs = Date.now() + retryMs(effort.failures);
+      effort.notBeforeMs = Date.now() + jitteredMs(effort.failures, RETRY_FIRST_MS, RETRY_CAP_MS);
       this.fault(`${gap.symbol}: ${(error as Error).message}`);
     }
   }
@@ -244,6 +246,3 @@ export class GapFiller {
     this.logger.warn(message);
   }
 }
-
-const retryMs = (failures: number): number =>
-  Math.random() * Math.min(RETRY_CAP_MS, 1000 * 2 ** Math.min(failures, 16));

@@ -34,11 +34,9 @@ export class GapWatch {
   private looking: Promise<void> | undefined;
   private holes = new Map<string, Hole[]>();
   private isWhole = true;
-  /** What it says of the database is known. */
-  hasLooked = false;
-  /** As of the last look: gaps that are to be filled, and where each series ends. */
+  /** As of the last look: gaps that are to be filled, and where each series ends, unknown until the first one. */
   unfilled: readonly Gap[] = [];
-  ends: ReadonlyMap<string, SeriesEnd> = new Map();
+  ends: ReadonlyMap<string, SeriesEnd> | undefined;
 
   constructor(private readonly options: GapWatchOptions) {
     this.logger = new Logger(`Gaps ${options.source}`);
@@ -61,7 +59,7 @@ export class GapWatch {
     const found = firstMissing(this.holes.get(gap.venueSymbol) ?? [], fromId, gap.to);
     if (found !== undefined) return found;
     // ids from the next one of the series on are no hole yet
-    const nextId = this.ends.get(gap.venueSymbol)?.nextId;
+    const nextId = this.ends?.get(gap.venueSymbol)?.nextId;
     if (nextId === undefined || nextId > gap.to) return undefined;
     return nextId < fromId ? fromId : nextId;
   }
@@ -76,7 +74,6 @@ export class GapWatch {
       ]);
       [this.unfilled, this.ends, this.isWhole] = [unfilled, ends, holes.length < MOST_HOLES];
       this.holes = Map.groupBy(holes, ({ venueSymbol }) => venueSymbol);
-      this.hasLooked = true;
       await this.closeFilled();
       for (const [venueSymbol, ofSymbol] of this.holes) await this.openNew(venueSymbol, ofSymbol);
       const nextIds = new Map([...ends].map(([venueSymbol, { nextId }]) => [venueSymbol, nextId]));

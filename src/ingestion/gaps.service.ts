@@ -26,17 +26,8 @@ export class Gaps {
   }
 
   async openedUnfillable(tx: EntityManager, gap: NewGap, reason: string): Promise<Gap> {
-    return this.openedAs(tx, gap, reason, await this.coverage.giveUp(tx, gap, gap));
-  }
-
-  /** `rest`: what of it is missing. */
-  private async openedAs(tx: EntityManager, gap: NewGap, reason: string, rest: Missing | undefined): Promise<Gap> {
-    const opened = await this.store.open(tx, gap);
-    const isNumbered = gap.missing !== null;
-    if (isNumbered && !rest) return this.closed(tx, opened);
-    const kept = await this.store.markUnfillable(tx, opened, reason, isNumbered ? rest : undefined);
-    await this.bus.append(tx, GapOpenedV1, gapData(kept));
-    return kept;
+    const rest = await this.coverage.giveUp(tx, gap, gap);
+    return this.keep(tx, await this.store.open(tx, gap), reason, rest);
   }
 
   /** Every id of it is recorded or known never to come. */
@@ -47,13 +38,9 @@ export class Gaps {
   /** Nobody looks any more for a part of it, or for all: what of that is missing stays in sight. */
   giveUp(gap: Gap, part: IdRun, reason: string): Promise<void> {
     return this.bus.transaction(async (tx) => {
-      if (part.from > gap.from || part.to < gap.to) {
+      if (part.from > gap.from || part.to < gap.to)
         await this.openedUnfillable(tx, { ...gap, ...part, missing: part.to - part.from + 1n }, reason);
-        return;
-      }
-      const rest = await this.coverage.giveUp(tx, gap, part);
-      if (!rest) return void (await this.closed(tx, gap));
-      await this.bus.append(tx, GapOpenedV1, gapData(await this.store.markUnfillable(tx, gap, reason, rest)));
+      else await this.keep(tx, gap, reason, await this.coverage.giveUp(tx, gap, part));
     });
   }
 
@@ -70,26 +57,28 @@ export class Gaps {
    */
   request(key: SeriesKey, range: IdRun): Promise<Gap | undefined> {
     return this.bus.transaction(async (tx) => {
-      const [wanted] = await this.coverage.reclaim(tx, key, range);
+      const wanted = await this.coverage.reclaim(tx, key, range);
       if (!wanted) return undefined;
       for (const gap of await this.store.unfillableWithin(tx, key, wanted)) {
+        const reason = gap.reason ?? '';
         const [kept, ...more] = outside(gap, wanted);
-        if (!kept) await this.closed(tx, gap);
-        else await this.narrowed(tx, gap, kept);
+        await this.keep(tx, gap, reason, kept && (await this.coverage.missingWithin(tx, key, kept)));
         for (const run of more) {
           const rest = await this.coverage.missingWithin(tx, key, run);
-          if (rest) await this.openedAs(tx, { ...key, ...rest }, gap.reason ?? '', rest);
+          if (rest) await this.keep(tx, await this.store.open(tx, { ...key, ...rest }), reason, rest);
         }
       }
       return this.opened(tx, { ...key, ...wanted, isRequested: true });
     });
   }
 
-  /** An unfillable gap loses what is looked for again. */
-  private async narrowed(tx: EntityManager, gap: Gap, run: IdRun): Promise<void> {
-    const rest = await this.coverage.missingWithin(tx, gap, run);
-    if (!rest) return void (await this.closed(tx, gap));
-    await this.bus.append(tx, GapOpenedV1, gapData(await this.store.markUnfillable(tx, gap, gap.reason ?? '', rest)));
+  /** What of a gap is missing, `rest`, stays in sight, or all where trades have no numbers; without any it is closed. */
+  private async keep(tx: EntityManager, gap: Gap, reason: string, rest: Missing | undefined): Promise<Gap> {
+    const isNumbered = gap.missing !== null;
+    if (isNumbered && !rest) return this.closed(tx, gap);
+    const kept = await this.store.markUnfillable(tx, gap, reason, isNumbered ? rest : undefined);
+    await this.bus.append(tx, GapOpenedV1, gapData(kept));
+    return kept;
   }
 
   private async opened(tx: EntityManager, gap: NewGap): Promise<Gap> {

@@ -27,10 +27,6 @@ export class VenueHistory {
     private readonly rest: VenueRest,
   ) {}
 
-  get pageTrades(): number {
-    return this.history.pageTrades;
-  }
-
   /** Notes when a live trade was made: where trades are known by time, its neighbours are found with it. */
   note(venueSymbol: string, id: bigint, atUs: number): void {
     if (this.history.by === 'time') this.timesOf(venueSymbol).noteLive(id, atUs);
@@ -43,16 +39,16 @@ export class VenueHistory {
   async page(venueSymbol: string, fromId: bigint, givenUp?: AbortSignal): Promise<Page> {
     if (this.history.by === 'id') {
       const trades = from(fromId, await this.fetch(venueSymbol, fromId, givenUp));
-      return { trades, isNewest: trades.length < this.pageTrades };
+      return { trades, isNewest: trades.length < this.history.pageTrades };
     }
     const times = this.timesOf(venueSymbol);
-    const search = new TradeSearch(fromId, times.around(fromId), this.pageTrades);
+    const search = new TradeSearch(fromId, times.around(fromId), this.history.pageTrades);
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const question = search.next();
       const trades = await this.fetch(venueSymbol, BigInt(question.atUs), givenUp);
       const [first, last] = [trades[0], trades.at(-1)].map((trade) => trade && anchorOf(trade));
       for (const found of [first, last]) if (found) times.noteFound(found);
-      const isNewest = trades.length < this.pageTrades;
+      const isNewest = trades.length < this.history.pageTrades;
       if (search.learn(question, { first, last, isNewest })) return { trades: from(fromId, trades), isNewest };
     }
     throw new Error(`${venueSymbol}: trade ${fromId} was not found by time in ${MOST_TRIES} requests`);

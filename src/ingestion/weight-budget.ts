@@ -20,7 +20,7 @@ export class WeightBudget {
 
   /** Takes `weight` and returns how long to wait before the request may go out. */
   take(weight: number, nowMs: number): number {
-    this.left = Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000) - weight;
+    this.left = this.leftAt(nowMs) - weight;
     this.atMs = nowMs;
     const refillMs = this.left >= 0 ? 0 : (-this.left * 60_000) / this.perMinute;
     return Math.max(refillMs, this.pausedMs(nowMs));
@@ -33,11 +33,10 @@ export class WeightBudget {
 
   /** How much of the minute's weight is spent and not yet back. */
   status(nowMs: number): LimitStatus {
-    const left = Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000);
     return {
       name: NAME,
       // a venue that said 429 leaves nothing until its time is over
-      used: Math.round(this.pausedMs(nowMs) > 0 ? this.burst : this.burst - left),
+      used: Math.round(this.pausedMs(nowMs) > 0 ? this.burst : this.burst - this.leftAt(nowMs)),
       allowed: Math.floor(this.burst),
     };
   }
@@ -45,5 +44,9 @@ export class WeightBudget {
   /** The venue said 429 or 418: nothing goes out before. */
   pauseUntil(untilMs: number): void {
     this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
+  }
+
+  private leftAt(nowMs: number): number {
+    return Math.min(this.burst, this.left + ((nowMs - this.atMs) * this.perMinute) / 60_000);
   }
 }

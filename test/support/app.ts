@@ -9,6 +9,8 @@ export type RunningApp = Readonly<{
   url: string;
   /** GET as JSON, whatever the status. */
   get(path: string): Promise<{ status: number; body: any }>; // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
+  /** POST of a body as JSON, or of a text as if it were some; the answer as JSON, whatever the status. */
+  post(path: string, body: unknown): Promise<{ status: number; location: string | null; body: any }>; // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
   close(): Promise<void>;
 }>;
 
@@ -25,6 +27,14 @@ export async function startApp(connection: Connection, env: Record<string, strin
     get: async (path) => {
       const response = await fetch(url + path);
       return { status: response.status, body: await response.json() };
+    },
+    post: async (path, body) => {
+      const response = await fetch(url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      return { status: response.status, location: response.headers.get('location'), body: await response.json() };
     },
     close: () => app.close(),
   };

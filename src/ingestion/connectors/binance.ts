@@ -1,5 +1,5 @@
 import { canonicalDecimal, type Trade, type VenueId } from '../../contracts/index.js';
-import { type Connector, FrameError, microsecondsOf, type Parsed, parseJson } from './connector.js';
+import { type Connector, FrameError, microsecondsOf, type Parsed, parseJson, requestTo } from './connector.js';
 import { badTrade, jsonText, readEveryRow, type Row } from './rows.js';
 
 /** Streams named in the URL; more follow in SUBSCRIBE frames of as many, which keeps every URL below 4 KiB. */
@@ -65,10 +65,7 @@ export function binance(id: VenueId, exchange: string): Connector {
 
     products: {
       weight: 20,
-      request: (restUrl) => ({
-        url: `${restUrl.replace(/\/$/, '')}/api/v3/exchangeInfo?showPermissionSets=false`,
-        headers: {},
-      }),
+      request: (restUrl) => requestTo(restUrl, '/api/v3/exchangeInfo?showPermissionSets=false'),
       /** `{"symbols":[{"symbol":"ETHBTC","status":"TRADING",…}]}`; a halted or delisted symbol is in `BREAK`. */
       parse(body) {
         const { symbols } = parseJson(body) as Row;
@@ -84,10 +81,12 @@ export function binance(id: VenueId, exchange: string): Connector {
 
     history: {
       by: 'id',
-      request: (restUrl, venueSymbol, from) => ({
-        url: `${restUrl.replace(/\/$/, '')}/api/v3/historicalTrades?symbol=${venueSymbol}${from === undefined ? '' : `&fromId=${from}`}&limit=1000`,
-        headers: { 'X-MBX-TIME-UNIT': 'MICROSECOND' },
-      }),
+      request: (restUrl, venueSymbol, from) =>
+        requestTo(
+          restUrl,
+          `/api/v3/historicalTrades?symbol=${venueSymbol}${from === undefined ? '' : `&fromId=${from}`}&limit=1000`,
+          { 'X-MBX-TIME-UNIT': 'MICROSECOND' },
+        ),
       parse(body, venueSymbol, receivedAtUs) {
         const rows = parseJson(body);
         if (!Array.isArray(rows))

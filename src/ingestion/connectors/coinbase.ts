@@ -6,6 +6,7 @@ import {
   type Parsed,
   parseJson,
   type Product,
+  requestTo,
   type TradeHistory,
 } from './connector.js';
 import { badTrade, isTradeId, readEveryRow, type Row } from './rows.js';
@@ -70,7 +71,7 @@ export function exchangeHistory(source: VenueId): TradeHistory {
   return {
     by: 'id',
     request: (restUrl, venueSymbol, from) =>
-      get(
+      requestTo(
         restUrl,
         `/products/${encodeURIComponent(venueSymbol)}/trades?limit=1000${from === undefined ? '' : `&after=${from + 1000n}`}`,
       ),
@@ -89,7 +90,7 @@ export function exchangeHistory(source: VenueId): TradeHistory {
 }
 
 export function productsRequest(restUrl: string): HttpRequest {
-  return get(restUrl, '/products');
+  return requestTo(restUrl, '/products');
 }
 
 /** `[{"id":"BTC-USD","status":"online","trading_disabled":false,…}]`; delisted products stay in the list. */
@@ -154,8 +155,3 @@ function refusal({ message, reason }: Row): Parsed {
 }
 
 const idText = (id: unknown): unknown => (Number.isSafeInteger(id) ? String(id) : id);
-
-const get = (restUrl: string, path: string): HttpRequest => ({
-  url: restUrl.replace(/\/$/, '') + path,
-  headers: {},
-});

@@ -126,5 +126,11 @@ export function parseJson(raw: string, reviver?: Parameters<typeof JSON.parse>[1
   return value;
 }
 
+/** Asks a venue's REST for a path; the base URL that a person gave may end in a slash. */
+export const requestTo = (restUrl: string, path: string, headers: Record<string, string> = {}): HttpRequest => ({
+  url: restUrl.replace(/\/$/, '') + path,
+  headers,
+});
+
 /** Venues give epoch milliseconds or microseconds: any time after 1973 tells which by its magnitude. */
 export const microsecondsOf = (time: number): number => (time < 100_000_000_000_000 ? time * 1000 : time);

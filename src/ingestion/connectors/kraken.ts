@@ -1,5 +1,5 @@
 import { parseInstant, type Trade } from '../../contracts/index.js';
-import { type Connector, FrameError, type HttpRequest, type Parsed, type Product } from './connector.js';
+import { type Connector, FrameError, type Parsed, type Product, requestTo } from './connector.js';
 import { decimalOfNumber, parseExactJson } from './exact-json.js';
 import { isTradeId, jsonText, readEveryRow, readRows, type Row } from './rows.js';
 
@@ -56,15 +56,15 @@ export const kraken: Connector = {
       .map((asset) => PRESENT_NAMES[asset] ?? asset)
       .join('/'),
   canonical: (venueSymbol) => venueSymbol.toUpperCase().replaceAll('/', ''),
-  products: { request: (restUrl) => get(restUrl, 'AssetPairs'), parse: productsOf, weight: 1 },
+  products: { request: (restUrl) => requestTo(restUrl, '/0/public/AssetPairs'), parse: productsOf, weight: 1 },
 
   /** `since` is in nanoseconds and leaves its own instant out. About one request a second is allowed. */
   history: {
     by: 'time',
     request: (restUrl, venueSymbol, from) =>
-      get(
+      requestTo(
         restUrl,
-        `Trades?pair=${restPair(venueSymbol)}&count=1000${from === undefined ? '' : `&since=${from > 0n ? from * 1000n - 1n : 0n}`}`,
+        `/0/public/Trades?pair=${restPair(venueSymbol)}&count=1000${from === undefined ? '' : `&since=${from > 0n ? from * 1000n - 1n : 0n}`}`,
       ),
     parse(body, venueSymbol, receivedAtUs) {
       const { last: _, ...rest } = resultOf(body);
@@ -158,8 +158,3 @@ function productsOf(body: string): Product[] {
     return { venueSymbol, aliases: [...aliases], isTrading: pair.status !== 'cancel_only' };
   });
 }
-
-const get = (restUrl: string, path: string): HttpRequest => ({
-  url: `${restUrl.replace(/\/$/, '')}/0/public/${path}`,
-  headers: {},
-});
