@@ -2,7 +2,8 @@ import type { CandleData } from './aggregation.events.js';
 import { exact, quotientText } from './decimal.js';
 import { formatInstant } from './instant.js';
 
-const VWAP_DECIMALS = 8;
+/** A volume-weighted average is rounded half up to so many decimals. */
+export const VWAP_DECIMALS = 8;
 
 /** A candle as REST and the live streams both tell it: instants as text, and its vwap (null without volume). */
 export function candleBody(candle: CandleData) {

@@ -1,13 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import {
-  type CandleData,
-  decimalText,
-  formatInstant,
-  type IntervalName,
-  INTERVALS,
-  isPolled,
-} from '../../contracts/index.js';
+import { type CandleData, decimalText, formatInstant, type IntervalName, INTERVALS } from '../../contracts/index.js';
 import type { Candle } from './candle.js';
 
 export type CandleRow = Readonly<{ source: string; symbol: string; interval: IntervalName; candle: Candle }>;
@@ -16,22 +9,6 @@ export type CandleRow = Readonly<{ source: string; symbol: string; interval: Int
 export type StoredCandle = CandleData & Readonly<{ openId: string; closeId: string }>;
 
 export type SeriesKey = Readonly<{ source: string; symbol: string }>;
-
-export type DaySummary = Readonly<{
-  price: string;
-  openPrice: string;
-  priceChange: string;
-  priceChangePercent: number;
-  high: string;
-  low: string;
-  volume: string;
-  quoteVolume: string;
-  previousVolume: string;
-  volumeChangePercent: number | null;
-  trades: number;
-  fromUs: number;
-  toUs: number;
-}>;
 
 /** Columns of a candle, with the `incomplete` that follows from the open gaps; `c` is the candle. */
 const CANDLE = `c.source, c.symbol, c.interval_name, (extract(epoch from c.open_time) * 1000000)::bigint as open_us,
@@ -177,83 +154,6 @@ export class CandleStore {
     )) as Row[];
     const candles = rows.map(candleOf);
     return page.direction === 'forward' ? candles : candles.toReversed();
-  }
-
-  /** Volume of the last 24 hours of every series with an open candle. */
-  async dayVolumes(): Promise<(SeriesKey & { volume: string })[]> {
-    return (await this.dataSource.query(
-      `select source, symbol, sum(volume)::text as volume from aggregation.candle
-       where (source, symbol) in (select source, symbol from aggregation.candle where not closed)
-         and interval_name = '1m' and open_time > now() - interval '1 day' group by source, symbol`,
-    )) as (SeriesKey & { volume: string })[];
-  }
-
-  /**
-   * The rolling day that ends with the minute of the last trade, from minute candles; undefined without any. It opens
-   * with its first trade; of a polled source with the value that stood when it began, which may be the only other one.
-   */
-  async day(key: SeriesKey): Promise<DaySummary | undefined> {
-    // 1,440 minute candles: 0.3 ms, where the trades themselves took 180
-    const [row] = (await this.dataSource.query(
-      `with last as (
-         select open_time + interval '1 minute' as until, close from aggregation.candle
-         where source = $1 and symbol = $2 and interval_name = '1m' order by open_time desc limit 1
-       ), minute as (
-         select c.*, c.open_time >= last.until - interval '1 day' as current
-         from aggregation.candle c, last
-         where c.source = $1 and c.symbol = $2 and c.interval_name = '1m' and c.open_time >= last.until - interval '2 days'
-       ), opened as (
-         select coalesce(
-           case when $3 then (
-             select c.close from aggregation.candle c
-             where c.source = $1 and c.symbol = $2 and c.interval_name = '1m' and c.open_time < last.until - interval '1 day'
-             order by c.open_time desc limit 1
-           ) end,
-           (select open from minute where current order by open_time limit 1)
-         ) as open from last
-       )
-       select last.close::text as price, opened.open::text as open_price, trim_scale(last.close - opened.open)::text as change,
-              round((last.close - opened.open) * 100 / opened.open, 4)::float8 as change_percent,
-              greatest(max(high) filter (where current), opened.open)::text as high,
-              least(min(low) filter (where current), opened.open)::text as low,
-              trim_scale(sum(volume) filter (where current))::text as volume,
-              trim_scale(sum(quote_volume) filter (where current))::text as quote_volume,
-              trim_scale(coalesce(sum(volume) filter (where not current), 0))::text as previous_volume,
-              round((sum(volume) filter (where current) / nullif(sum(volume) filter (where not current), 0) - 1) * 100, 4)::float8 as volume_percent,
-              (sum(trades) filter (where current))::bigint as trades,
-              (extract(epoch from last.until) * 1000000)::bigint as until_us
-       from minute, last, opened group by last.close, last.until, opened.open`,
-      [key.source, key.symbol, isPolled(key.source)],
-    )) as {
-      price: string;
-      open_price: string;
-      change: string;
-      change_percent: number;
-      high: string;
-      low: string;
-      volume: string;
-      quote_volume: string;
-      previous_volume: string;
-      volume_percent: number | null;
-      trades: string;
-      until_us: string;
-    }[];
-    if (!row) return undefined;
-    return {
-      price: row.price,
-      openPrice: row.open_price,
-      priceChange: row.change,
-      priceChangePercent: row.change_percent,
-      high: row.high,
-      low: row.low,
-      volume: row.volume,
-      quoteVolume: row.quote_volume,
-      previousVolume: row.previous_volume,
-      volumeChangePercent: row.volume_percent,
-      trades: Number(row.trades),
-      fromUs: Number(row.until_us) - 86_400_000_000,
-      toUs: Number(row.until_us),
-    };
   }
 }
 

@@ -1,11 +1,10 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { candleBody, formatInstant, INTERVALS } from '../../contracts/index.js';
-import { badParameter, unknownSymbol } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery, YEAR_9999_US } from '../../platform/http/index.js';
+import { candleBody, INTERVALS } from '../../contracts/index.js';
+import { API, ApiProblems, encodeCursor, type PageRange, rangeOf } from '../../platform/http/index.js';
 import { windowStart } from './candle.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
-import { type CandleBody, DayChangeBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
+import { type CandleBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
 import { type FilledCandle, fillQuietWindows } from './fill.js';
 import { GapStore } from './gap.store.js';
 import { SeriesFinder } from './series-finder.service.js';
@@ -25,18 +24,7 @@ export class CandlesController {
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async ohlcv(@Param('symbol') symbol: string, @Query() query: OhlcvQuery): Promise<OhlcvBody> {
     const key = await this.series.find(symbol, query.source);
-    const direction = query.from === undefined ? 'backward' : 'forward';
-    let fromUs = Math.max(0, query.from ?? 0);
-    let toUs = query.to ?? YEAR_9999_US;
-    if (fromUs >= toUs) throw badParameter('from', 'must be before to');
-    if (query.cursor !== undefined) {
-      const [edgeUs] = decodeCursor(query.cursor, 1);
-      if (typeof edgeUs !== 'number' || edgeUs < 0)
-        throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
-      if (direction === 'forward') fromUs = Math.max(fromUs, edgeUs);
-      else toUs = Math.min(toUs, edgeUs);
-    }
-    const page = { fromUs, toUs, direction, limit: query.limit } as const;
+    const page = { ...rangeOf(query), limit: query.limit };
     const { items, nextUs } =
       query.fill === 'none' ? await this.plainPage(key, query, page) : await this.filledPage(key, query, page);
     return {
@@ -46,18 +34,6 @@ export class CandlesController {
       candles: items.map(bodyOf),
       nextCursor: nextUs === undefined ? null : encodeCursor([nextUs]),
     };
-  }
-
-  @Get('24h-change/:symbol')
-  @ApiOperation({ summary: 'Price and volume of the rolling 24 hours against the 24 before, by the minute' })
-  @ApiOkResponse({ type: DayChangeBody })
-  @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
-  async dayChange(@Param('symbol') symbol: string, @Query() query: SourceQuery): Promise<DayChangeBody> {
-    const key = await this.series.find(symbol, query.source);
-    const day = await this.candles.day(key);
-    if (!day) throw unknownSymbol(symbol, query.source);
-    const { fromUs, toUs, ...figures } = day;
-    return { ...key, ...figures, from: formatInstant(fromUs), to: formatInstant(toUs) };
   }
 
   private async plainPage(key: SeriesKey, { window, limit }: OhlcvQuery, page: Page) {
@@ -111,7 +87,7 @@ export class CandlesController {
   }
 }
 
-type Page = Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward'; limit: number }>;
+type Page = PageRange & Readonly<{ limit: number }>;
 
 const bodyOf = (candle: FilledCandle): CandleBody => ({
   ...candleBody(candle),

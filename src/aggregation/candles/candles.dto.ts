@@ -56,24 +56,3 @@ export class OhlcvBody {
   @ApiProperty({ type: [CandleBody] }) candles!: CandleBody[];
   @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
 }
-
-export class DayChangeBody {
-  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
-  @ApiProperty({ example: 'binance' }) source!: string;
-  @ApiProperty({ ...DECIMAL, example: '65083.67' }) price!: string;
-  @ApiProperty({ ...DECIMAL, example: '66303.8' }) openPrice!: string;
-  @ApiProperty({ ...DECIMAL, example: '-1220.13' }) priceChange!: string;
-  @ApiProperty({ example: -1.8402 }) priceChangePercent!: number;
-  @ApiProperty({ ...DECIMAL, example: '66410' }) high!: string;
-  @ApiProperty({ ...DECIMAL, example: '64800.5' }) low!: string;
-  @ApiProperty({ ...DECIMAL, example: '18211.4' }) volume!: string;
-  @ApiProperty({ ...DECIMAL, example: '1192830044.2' }) quoteVolume!: string;
-  /** Of the 24 hours before `from`. */
-  @ApiProperty({ ...DECIMAL, example: '16202.2' }) previousVolume!: string;
-  /** Null when the previous period had no volume. */
-  @ApiProperty({ type: Number, nullable: true, example: 12.4 }) volumeChangePercent!: number | null;
-  @ApiProperty({ type: 'integer', example: 81234 }) trades!: number;
-  @ApiProperty({ format: 'date-time', example: '2026-08-08T21:06:00Z' }) from!: string;
-  /** End of the minute of the last trade: event time, not the clock of the server. */
-  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;
-}

@@ -5,3 +5,9 @@ export function durationMs(text: unknown): number | undefined {
   const match = /^(\d{1,6})([smhd])$/.exec(String(text));
   return match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : undefined;
 }
+
+/** Milliseconds as `durationMs` reads them, in the largest unit that divides them; `0` for none. */
+export function durationText(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find((one) => ms >= UNIT_MS[one] && ms % UNIT_MS[one] === 0);
+  return unit ? `${ms / UNIT_MS[unit]}${unit}` : String(ms);
+}

@@ -17,7 +17,7 @@ import {
   type ValidationError,
 } from 'class-validator';
 import { FEED_IDS, type FeedId } from '../../contracts/index.js';
-import { durationMs, UNIT_MS } from './duration.js';
+import { durationMs, durationText, UNIT_MS } from './duration.js';
 import { type PollSetting, readPolls } from './poll-settings.js';
 
 export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'streaming', 'dashboard'] as const;
@@ -120,6 +120,16 @@ export class Settings {
   @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;
   @number() @IsInt() @Min(0) @Max(600_000) CANDLE_LATENESS_MS = 2000;
   @number() @IsInt() @Min(0) @Max(100_000_000) BACKFILL_MAX_TRADES = 100_000;
+  /** Trades of days older than this are packed into compressed blocks; 0: never. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 7d, or 0 for never' })
+  @Min(0)
+  TRADES_COMPRESS_AFTER = UNIT_MS.d * 7;
+  /** Trades of days older than this are dropped, but not before they are recorded for so long; 0: never. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 30d, or 0 for never' })
+  @Min(0)
+  TRADES_RETENTION = UNIT_MS.d * 30;
   /** How long delivered events stay readable for clients that resume; whole hours are dropped at a time. */
   @duration()
   @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' })
@@ -137,7 +147,7 @@ export class Settings {
     'info';
 }
 
-const DURATIONS = new Set(['EVENTS_RETENTION', 'FEAR_GREED_EVERY']);
+const DURATIONS = new Set(['EVENTS_RETENTION', 'FEAR_GREED_EVERY', 'TRADES_COMPRESS_AFTER', 'TRADES_RETENTION']);
 /** Settings whose values are never printed. */
 const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS']);
 
@@ -198,7 +208,7 @@ export function describeSettings(settings: Settings): Record<string, string> {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [
         name,
-        SECRET.has(name) && String(value) !== '' ? '(set)' : DURATIONS.has(name) ? `${value / 1000}s` : String(value),
+        SECRET.has(name) && String(value) !== '' ? '(set)' : DURATIONS.has(name) ? durationText(value as number) : String(value),
       ]),
   );
 }

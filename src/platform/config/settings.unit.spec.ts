@@ -100,7 +100,7 @@ describe('settings', () => {
       { symbol: 'GOLD', everyMs: 5000, timeUnit: 'ms', time: { text: '$[1]' } },
     ]);
     expect(settings.POLLS[0]!.value.find({ usd: 1 })).toEqual([['usd']]);
-    expect(describeSettings(settings)).toMatchObject({ POLLS: '(set)', FEAR_GREED_EVERY: '3600s' });
+    expect(describeSettings(settings)).toMatchObject({ POLLS: '(set)', FEAR_GREED_EVERY: '1h' });
     expect(describeSettings(readSettings({}))).toMatchObject({ POLLS: '' });
   });
 

@@ -1,4 +1,6 @@
 import { badParameter } from '../errors/index.js';
+import { YEAR_9999_US } from './instant.decorator.js';
+import type { RangeQuery } from './market-query.dto.js';
 
 /** An opaque cursor of a list: what the next page starts after. */
 export const encodeCursor = (position: readonly (string | number)[]): string =>
@@ -17,4 +19,24 @@ export function decodeCursor(cursor: string, length: number): (string | number)[
     // falls through to the one answer for every malformed cursor
   }
   throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
+}
+
+export type PageRange = Readonly<{ fromUs: number; toUs: number; direction: 'forward' | 'backward' }>;
+
+/**
+ * The stretch that a page over time is taken from, whose cursor is the instant it goes on at: forward from `from`, or
+ * backward from `to`. Throws the problem for `from` or `cursor`.
+ */
+export function rangeOf({ from, to, cursor }: RangeQuery): PageRange {
+  const direction = from === undefined ? 'backward' : 'forward';
+  const fromUs = Math.max(0, from ?? 0);
+  const toUs = to ?? YEAR_9999_US; // a venue's clock may run ahead of ours
+  if (fromUs >= toUs) throw badParameter('from', 'must be before to');
+  if (cursor === undefined) return { fromUs, toUs, direction };
+  const [edgeUs] = decodeCursor(cursor, 1);
+  if (typeof edgeUs !== 'number' || edgeUs < 0)
+    throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
+  return direction === 'forward'
+    ? { fromUs: Math.max(fromUs, edgeUs), toUs, direction }
+    : { fromUs, toUs: Math.min(toUs, edgeUs), direction };
 }

@@ -2,7 +2,9 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
 import { Bus } from '../../platform/bus/index.js';
-import { CandleStore } from './candle.store.js';
+import { endOfMinute } from '../cover.js';
+import { DAY_US } from './day-change.js';
+import { WindowStore } from './window.store.js';
 
 const MEASURE_EVERY_MS = 30_000;
 
@@ -13,7 +15,7 @@ export class DayVolumes implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly bus: Bus,
-    private readonly candles: CandleStore,
+    private readonly store: WindowStore,
     @InjectMetric('crypto_volume_24h') private readonly gauge: Gauge<'source' | 'symbol'>,
   ) {}
 
@@ -30,8 +32,11 @@ export class DayVolumes implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async measure(): Promise<void> {
     try {
-      for (const { source, symbol, volume } of await this.candles.dayVolumes())
-        this.gauge.set({ source, symbol }, Number(volume));
+      const toUs = endOfMinute(Date.now() * 1000);
+      const days = (await this.store.openSeries()).map((key) => ({ ...key, fromUs: toUs - DAY_US, toUs }));
+      const totals = await this.store.totals(days);
+      for (const [i, { source, symbol }] of days.entries())
+        this.gauge.set({ source, symbol }, Number(totals[i]?.volume ?? 0));
     } catch {
       // the database is away, which the health check says
     }

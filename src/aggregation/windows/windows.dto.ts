@@ -1,0 +1,84 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import { ArrayMaxSize, ArrayUnique, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { SourceQuery } from '../../platform/http/index.js';
+import { SpanParameter } from '../span.decorator.js';
+
+const DECIMAL = { type: String, format: 'decimal' } as const;
+
+export class DayChangesQuery extends SourceQuery {
+  @ApiPropertyOptional({
+    type: String,
+    description: 'Comma list of up to 100 symbols; left out, every series, page by page.',
+  })
+  @IsOptional()
+  @Transform(({ value }) => String(value).split(','))
+  @ArrayUnique({ message: 'must not name a symbol twice' })
+  @ArrayMaxSize(100, { message: 'must be at most 100 symbols' })
+  @Matches(/^[A-Z0-9.-]{1,40}$/, { each: true, message: 'must be a comma list of symbols such as BTCUSDT,ETHUSDT' })
+  symbols?: string[];
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 100 })
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  limit: number = 100;
+
+  /** `nextCursor` of the answer before. */
+  @ApiPropertyOptional()
+  @IsOptional()
+  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  cursor?: string;
+}
+
+export class DayChangeBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  @ApiProperty({ ...DECIMAL, example: '65083.67' }) price!: string;
+  @ApiProperty({ ...DECIMAL, example: '66303.8' }) openPrice!: string;
+  @ApiProperty({ ...DECIMAL, example: '-1220.13' }) priceChange!: string;
+  @ApiProperty({ example: -1.8402 }) priceChangePercent!: number;
+  @ApiProperty({ ...DECIMAL, example: '66410' }) high!: string;
+  @ApiProperty({ ...DECIMAL, example: '64800.5' }) low!: string;
+  @ApiProperty({ ...DECIMAL, example: '18211.4' }) volume!: string;
+  @ApiProperty({ ...DECIMAL, example: '1192830044.2' }) quoteVolume!: string;
+  /** Of the 24 hours before `from`. */
+  @ApiProperty({ ...DECIMAL, example: '16202.2' }) previousVolume!: string;
+  /** Null when the previous period had no volume, or is not wholly known. */
+  @ApiProperty({ type: Number, nullable: true, example: 12.4 }) volumeChangePercent!: number | null;
+  @ApiProperty({ type: 'integer', example: 81234 }) trades!: number;
+  /** A hole in the trades touches the 24 hours, or the series is younger than they are. */
+  @ApiProperty() incomplete!: boolean;
+  @ApiProperty({ format: 'date-time', example: '2026-08-08T21:06:00Z' }) from!: string;
+  /** End of the minute of the last trade: event time, not the clock of the server. */
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;
+}
+
+export class DayChangesBody {
+  /** In the order asked, or by source and symbol. */
+  @ApiProperty({ type: [DayChangeBody] }) items!: DayChangeBody[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class VwapQuery extends SourceQuery {
+  @SpanParameter('`session`: since midnight UTC; or a rolling span in whole minutes.', 'session', ['session'])
+  window: 'session' | number = 'session';
+}
+
+export class VwapBody {
+  @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
+  @ApiProperty({ example: 'binance' }) source!: string;
+  /** As asked. */
+  @ApiProperty({ example: 'session' }) window!: string;
+  /** quoteVolume / volume, rounded half up to 8 decimals; null without volume. */
+  @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.66999999' }) vwap!: string | null;
+  @ApiProperty({ ...DECIMAL, example: '18211.4' }) volume!: string;
+  @ApiProperty({ ...DECIMAL, example: '1192830044.2' }) quoteVolume!: string;
+  @ApiProperty({ type: 'integer', example: 81234 }) trades!: number;
+  /** A hole in the trades touches the window, or the series is younger than it. */
+  @ApiProperty() incomplete!: boolean;
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T00:00:00Z' }) from!: string;
+  /** End of the minute of the last trade. */
+  @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;
+}
