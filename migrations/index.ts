@@ -4,6 +4,9 @@ import { Processing1700000000003 } from './1700000000003-processing.js';
 import { Aggregation1700000000004 } from './1700000000004-aggregation.js';
 import { IngestionEveryVenue1700000000005 } from './1700000000005-ingestion-every-venue.js';
 import { AggregationGapTimes1700000000006 } from './1700000000006-aggregation-gap-times.js';
+import { AggregationRollups1700000000007 } from './1700000000007-aggregation-rollups.js';
+import { AggregationAnomalies1700000000008 } from './1700000000008-aggregation-anomalies.js';
+import { ProcessingPacking1700000000009 } from './1700000000009-processing-packing.js';
 
 /** In the order in which they run. */
 export const MIGRATIONS = [
@@ -13,4 +16,7 @@ export const MIGRATIONS = [
   Aggregation1700000000004,
   IngestionEveryVenue1700000000005,
   AggregationGapTimes1700000000006,
+  AggregationRollups1700000000007,
+  AggregationAnomalies1700000000008,
+  ProcessingPacking1700000000009,
 ];

@@ -12,3 +12,9 @@ export type FeedId = VenueId | PollId;
 
 /** Its entries are observed values, not trades: prices of size 0 that make candles without volume. */
 export const isPolled = (source: string): source is PollId => (POLL_IDS as readonly string[]).includes(source);
+
+/** Where points of users' own series stand in place of a feed's trades; no feed may be called so. */
+export const CUSTOM_SOURCE = 'custom';
+
+/** Venues that do not say who the taker was: there is no telling buys from sells. */
+export const tellsSides = (source: string): boolean => source !== 'finnhub' && !isPolled(source);

@@ -22,7 +22,7 @@ export type RecordedSeries = Readonly<{
 export type TradesRecordedV1Data = Readonly<{ series: readonly RecordedSeries[] }>;
 export const TradesRecordedV1 = durable<TradesRecordedV1Data>('processing.trades-recorded.v1');
 
-/** Trades that failed validation and went to the dead letters: their ids will not be recorded. */
+/** Trades that failed validation and went to the dead letters, or of a day that was dropped: they will not be recorded. */
 export type TradesRejectedV1Data = Readonly<{
   rejected: readonly Readonly<{ source: string; symbol: string; venueSymbol: string; tradeId: string }>[];
 }>;

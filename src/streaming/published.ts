@@ -1,4 +1,6 @@
 import {
+  AnomalyDetectedV1,
+  anomalyBody,
   type AnyEvent,
   candleBody,
   type CandleData,
@@ -58,6 +60,14 @@ export const PUBLISHED = [
     event: CandlesRevisedV1,
     hearer: 'streaming.publish-revised-candles',
     updates: ({ candles }) => candlesOf(candles),
+  }),
+  published({
+    type: 'anomaly',
+    event: AnomalyDetectedV1,
+    hearer: 'streaming.publish-anomalies',
+    updates: (data) => [
+      { subject: { source: data.source, symbol: data.symbol }, bodies: [JSON.stringify(anomalyBody(data))] },
+    ],
   }),
   published({
     type: 'feed',

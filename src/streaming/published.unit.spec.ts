@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  AnomalyDetectedV1,
   type CandleData,
   CandlesClosedV1,
   CandlesRevisedV1,
@@ -49,8 +50,8 @@ const jsonOf = (publication: ReturnType<typeof publicationOf>): unknown[] =>
 
 describe('published', () => {
   it('names every type once', () => {
-    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'feed']);
-    expect(durableEvents()).toEqual([TradesRecordedV1, CandlesClosedV1, CandlesRevisedV1]);
+    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'anomaly', 'feed']);
+    expect(durableEvents()).toEqual([TradesRecordedV1, CandlesClosedV1, CandlesRevisedV1, AnomalyDetectedV1]);
     expect(durableEvents(['candle', 'feed'])).toEqual([]);
   });
 
@@ -130,6 +131,16 @@ describe('published', () => {
       ['8.0', '8.1'],
       ['8'],
     ]);
+  });
+
+  it('makes an anomaly, which can be resumed from', () => {
+    const found = { kind: 'price-drop', detector: 'zscore', severity: 'high', score: 11.2, threshold: 5.5 } as const;
+    const numbers = { value: -0.0121, expected: 1e-5, lower: -0.0059, upper: 0.0059 };
+    const data = { anomalyId: '17', source: 'binance', symbol: 'BTCUSDT', ...found, ...numbers, atUs: AT_US };
+    const publication = publicationOf(AnomalyDetectedV1.name, data, '9');
+    const body = { id: '17', symbol: 'BTCUSDT', source: 'binance', ...found, ...numbers };
+    expect(jsonOf(publication)).toEqual([{ type: 'anomaly', ...body, at: '2026-08-09T21:05:48.167634Z' }]);
+    expect(publication.groups[0]!.sse()).toMatch(/^event: anomaly\nid: 9\n/);
   });
 
   it('makes the state of a feed', () => {

@@ -10,15 +10,18 @@ export type StoredCandle = CandleData & Readonly<{ openId: string; closeId: stri
 
 export type SeriesKey = Readonly<{ source: string; symbol: string }>;
 
+/** Whether an open gap touches the candle `c`. */
+export const INCOMPLETE = `exists (select from aggregation.gap g where g.open and g.source = c.source and g.symbol = c.symbol
+          and case when g.from_at is null then g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1
+                   else g.from_at < c.close_time and g.to_at >= c.open_time end)`;
+
 /** Columns of a candle, with the `incomplete` that follows from the open gaps; `c` is the candle. */
 const CANDLE = `c.source, c.symbol, c.interval_name, (extract(epoch from c.open_time) * 1000000)::bigint as open_us,
   c.open::text, c.high::text, c.low::text, c.close::text,
   trim_scale(c.volume)::text as volume, trim_scale(c.quote_volume)::text as quote_volume, c.trades,
   trim_scale(c.taker_buy_volume)::text as taker_buy_volume, trim_scale(c.taker_buy_quote_volume)::text as taker_buy_quote_volume,
   c.closed, c.revision, c.open_id, c.close_id,
-  exists (select from aggregation.gap g where g.open and g.source = c.source and g.symbol = c.symbol
-          and case when g.from_at is null then g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1
-                   else g.from_at < c.close_time and g.to_at >= c.open_time end) as incomplete`;
+  ${INCOMPLETE} as incomplete`;
 
 type Row = {
   source: string;

@@ -1,5 +1,6 @@
 import type { OpenGap } from './gap.store.js';
 import type { StoredCandle } from './candle.store.js';
+import { gapBetween } from './holes.js';
 
 /** A window without a trade, told as a flat candle at the close before it. */
 export type FilledCandle = StoredCandle & Readonly<{ filled?: true }>;
@@ -30,15 +31,6 @@ export function fillQuietWindows(
     previous = candle;
   }
   return filled;
-}
-
-function gapBetween(a: StoredCandle, b: StoredCandle, gaps: readonly OpenGap[]): boolean {
-  const [after, before] = [BigInt(a.closeId), BigInt(b.openId)];
-  return gaps.some(({ fromTradeId, toTradeId, fromUs, toUs }) =>
-    fromUs === undefined || toUs === undefined
-      ? fromTradeId < before && toTradeId > after
-      : fromUs < b.closeTimeUs && toUs >= a.openTimeUs,
-  );
 }
 
 function flatCandle(previous: StoredCandle, openTimeUs: number, intervalUs: number): FilledCandle {

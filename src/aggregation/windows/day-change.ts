@@ -30,7 +30,7 @@ export function dayChange(day: Totals, before: Totals | undefined, standing?: st
   return {
     price: day.close,
     openPrice,
-    priceChange: decimalText(difference(day.close, openPrice)),
+    priceChange: difference(day.close, openPrice),
     priceChangePercent: changePercent(day.close, openPrice),
     high: prices.at(-1)!,
     low: prices[0]!,
@@ -43,13 +43,14 @@ export function dayChange(day: Totals, before: Totals | undefined, standing?: st
   };
 }
 
-/** By how many percent `to` is above `from`; decimals as text, `from` not zero. */
+/** By how many percent `to` is above `from`, rounded half up to four decimals; decimals as text, `from` not zero. */
 export function changePercent(to: string, from: string): number {
-  const { units, scale } = difference(to, from);
+  const { units, scale } = exact(difference(to, from));
   return Number(quotientText({ units: units * 100n, scale }, exact(from), PERCENT_DECIMALS));
 }
 
-function difference(a: string, b: string) {
+/** a - b, exact text. */
+export function difference(a: string, b: string): string {
   const { units, scale } = exact(b);
-  return add(exact(a), { units: -units, scale });
+  return decimalText(add(exact(a), { units: -units, scale }));
 }

@@ -1,14 +1,21 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { exact, formatInstant, quotientText, VWAP_DECIMALS } from '../../contracts/index.js';
+import { exact, quotientText, VWAP_DECIMALS } from '../../contracts/index.js';
 import { durationText } from '../../platform/config/index.js';
 import { unknownSymbol } from '../../platform/errors/index.js';
 import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { SeriesFinder } from '../candles/series-finder.service.js';
-import type { DayChange } from './day-change.js';
-import { type Window, WindowStore } from './window.store.js';
-import { DayChangeBody, DayChangesBody, DayChangesQuery, VwapBody, VwapQuery } from './windows.dto.js';
+import { WindowStore } from './window.store.js';
+import {
+  dayBody,
+  DayChangeBody,
+  DayChangesBody,
+  DayChangesQuery,
+  instants,
+  VwapBody,
+  VwapQuery,
+} from './windows.dto.js';
 import { Windows } from './windows.service.js';
 
 @ApiTags('market')
@@ -71,15 +78,6 @@ export class WindowsController {
     return { keys, nextCursor: last ? encodeCursor([last.source, last.symbol]) : null };
   }
 }
-
-function dayBody({ fromUs, toUs, ...day }: Window & DayChange): DayChangeBody {
-  return { ...day, ...instants({ fromUs, toUs }) };
-}
-
-const instants = ({ fromUs, toUs }: { fromUs: number; toUs: number }) => ({
-  from: formatInstant(fromUs),
-  to: formatInstant(toUs),
-});
 
 function seriesOf(cursor: string): SeriesKey {
   const [source, symbol] = decodeCursor(cursor, 2);

@@ -1,8 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayUnique, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { formatInstant } from '../../contracts/index.js';
 import { SourceQuery } from '../../platform/http/index.js';
 import { SpanParameter } from '../span.decorator.js';
+import type { DayChange } from './day-change.js';
+import type { Window } from './window.store.js';
 
 const DECIMAL = { type: String, format: 'decimal' } as const;
 
@@ -82,3 +85,13 @@ export class VwapBody {
   /** End of the minute of the last trade. */
   @ApiProperty({ format: 'date-time', example: '2026-08-09T21:06:00Z' }) to!: string;
 }
+
+export function dayBody({ fromUs, toUs, ...day }: Window & DayChange): DayChangeBody {
+  return { ...day, ...instants({ fromUs, toUs }) };
+}
+
+/** The bounds of a window as bodies tell them. */
+export const instants = ({ fromUs, toUs }: { fromUs: number; toUs: number }) => ({
+  from: formatInstant(fromUs),
+  to: formatInstant(toUs),
+});

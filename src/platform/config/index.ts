@@ -1,3 +1,4 @@
+export type { AnomalySetting } from './anomaly-settings.js';
 export * from './config.module.js';
 export { durationMs, durationText } from './duration.js';
 export type { PollSetting, TimeUnit } from './poll-settings.js';

@@ -17,6 +17,7 @@ import {
   type ValidationError,
 } from 'class-validator';
 import { FEED_IDS, type FeedId } from '../../contracts/index.js';
+import { type AnomalySetting, readAnomalies } from './anomaly-settings.js';
 import { durationMs, durationText, UNIT_MS } from './duration.js';
 import { type PollSetting, readPolls } from './poll-settings.js';
 
@@ -120,6 +121,8 @@ export class Settings {
   @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;
   @number() @IsInt() @Min(0) @Max(600_000) CANDLE_LATENESS_MS = 2000;
   @number() @IsInt() @Min(0) @Max(100_000_000) BACKFILL_MAX_TRADES = 100_000;
+  /** Given as a JSON list: how anomalies are looked for where it is not as by default. */
+  @IsArray() ANOMALIES: readonly AnomalySetting[] = [];
   /** Trades of days older than this are packed into compressed blocks; 0: never. */
   @duration()
   @IsInt({ message: 'must be a duration such as 7d, or 0 for never' })
@@ -172,11 +175,13 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     const value = valueOf(name, env, faults);
     if (value !== undefined && value !== '') given[name] = value;
   }
-  const { POLLS, ...plain } = given;
+  const { POLLS, ANOMALIES, ...plain } = given;
   const settings = plainToInstance(Settings, plain, { exposeDefaultValues: true });
   const { polls, faults: pollFaults } = readPolls(POLLS as string | undefined);
   settings.POLLS = polls;
-  faults.push(...pollFaults);
+  const { anomalies, faults: anomalyFaults } = readAnomalies(ANOMALIES as string | undefined);
+  settings.ANOMALIES = anomalies;
+  faults.push(...pollFaults, ...anomalyFaults);
   faults.push(...validateSync(settings, { forbidUnknownValues: true }).map((error) => faultOf(error, given)));
   faults.push(...moduleFaults(settings.MODULES));
   if (settings.DATABASE_URL?.startsWith('postgres') && !namesHost(settings.DATABASE_URL))
@@ -206,11 +211,14 @@ export function describeSettings(settings: Settings): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [
-        name,
-        SECRET.has(name) && String(value) !== '' ? '(set)' : DURATIONS.has(name) ? durationText(value as number) : String(value),
-      ]),
+      .map(([name, value]) => [name, shown(name, value)]),
   );
+}
+
+function shown(name: string, value: unknown): string {
+  const text = name === 'ANOMALIES' && Array.isArray(value) && value.length > 0 ? JSON.stringify(value) : String(value);
+  if (SECRET.has(name) && text !== '') return '(set)';
+  return DURATIONS.has(name) ? durationText(value as number) : text;
 }
 
 const namesHost = (url: string): boolean => URL.canParse(url) && new URL(url).hostname !== '';
