@@ -15,7 +15,8 @@ import {
 import { LastPrices } from './last-prices.service.js';
 import { PriceBody, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
 import { type Series, SeriesStore } from './series.store.js';
-import { type StoredTrade, TradeStore } from './trade.store.js';
+import { TradeHistory } from './trade-history.service.js';
+import type { StoredTrade } from './trade.store.js';
 
 type KnownSeries = Omit<Series, 'highWater'>;
 
@@ -24,7 +25,7 @@ type KnownSeries = Omit<Series, 'highWater'>;
 export class MarketController {
   constructor(
     private readonly series: SeriesStore,
-    private readonly trades: TradeStore,
+    private readonly trades: TradeHistory,
     private readonly lastPrices: LastPrices,
     private readonly settings: Settings,
   ) {}
