@@ -16,10 +16,19 @@ export class SeriesFinder {
    * `market.unknown-symbol` when nothing of it was recorded.
    */
   async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
-    const having = await this.candles.sourcesOf(symbol);
-    const chosen =
-      source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
-    if (chosen === undefined) throw unknownSymbol(symbol, source);
-    return { source: chosen, symbol };
+    const [key] = await this.findAll([symbol], source);
+    return key!;
+  }
+
+  /** As `find`, for several symbols in one query. */
+  async findAll(symbols: readonly string[], source: string | undefined): Promise<SeriesKey[]> {
+    const sources = await this.candles.sourcesOf(symbols);
+    return symbols.map((symbol, i) => {
+      const having = sources[i]!;
+      const chosen =
+        source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
+      if (chosen === undefined) throw unknownSymbol(symbol, source);
+      return { source: chosen, symbol };
+    });
   }
 }

@@ -36,7 +36,7 @@ type Row = {
   incomplete: boolean;
 };
 
-/** Rolling windows, read from whole hours and the minutes at their edges. */
+/** Rolling windows, read from the longest candles that fit. */
 @Injectable()
 export class WindowStore {
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}

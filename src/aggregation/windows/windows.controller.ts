@@ -68,10 +68,7 @@ export class WindowsController {
   }
 
   private async page({ symbols, source, limit, cursor }: DayChangesQuery) {
-    if (symbols) {
-      const keys = await Promise.all(symbols.map((symbol) => this.series.find(symbol, source)));
-      return { keys, nextCursor: null };
-    }
+    if (symbols) return { keys: await this.series.findAll(symbols, source), nextCursor: null };
     const found = await this.store.seriesAfter(cursor === undefined ? undefined : seriesOf(cursor), limit + 1, source);
     const keys = found.slice(0, limit);
     const last = found.length > limit ? keys.at(-1) : undefined;
