@@ -3,7 +3,12 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter, unknownSymbol } from '../../platform/errors/index.js';
 import { API, ApiProblems, encodeCursor, rangeOf } from '../../platform/http/index.js';
-import { indicator, IndicatorNameError, type IndicatorSpec } from '../../platform/indicators/index.js';
+import {
+  indicator,
+  INDICATOR_DEFAULTS,
+  IndicatorNameError,
+  type IndicatorSpec,
+} from '../../platform/indicators/index.js';
 import { SeriesFinder } from '../candles/series-finder.service.js';
 import { IndicatorsBody, IndicatorsQuery, MovingAverageBody, MovingAverageQuery, pointBody } from './indicators.dto.js';
 import { Indicators } from './indicators.service.js';
@@ -25,10 +30,11 @@ export class IndicatorsController {
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async list(@Param('symbol') symbol: string, @Query() query: IndicatorsQuery): Promise<IndicatorsBody> {
     const key = await this.series.find(symbol, query.source);
-    const specs = query.names.map(named);
-    const { interval, limit } = query;
+    const { interval, limit, names } = query;
+    const specs = (names ?? INDICATOR_DEFAULTS).map(named);
     const { points, nextUs } = await this.indicators.page(key, interval, specs, { ...rangeOf(query), limit });
-    if (points.at(-1)?.values.includes(null)) await this.indicators.refuseBeyondHistory('names', key, interval, specs);
+    if (names && points.at(-1)?.values.includes(null))
+      await this.indicators.refuseBeyondHistory('names', key, interval, specs);
     return {
       symbol: key.symbol,
       source: key.source,

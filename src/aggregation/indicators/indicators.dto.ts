@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { formatInstant, INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { INDICATOR_DEFAULTS, type IndicatorSpec } from '../../platform/indicators/index.js';
+import type { IndicatorSpec } from '../../platform/indicators/index.js';
 import { RangeQuery, SourceQuery } from '../../platform/http/index.js';
 import type { IndicatorPoint } from './indicators.service.js';
 
@@ -19,10 +19,11 @@ export class IndicatorsQuery extends RangeQuery {
     description: 'Comma list of up to 20 names with their parameters; left out, every indicator at its defaults.',
     example: 'sma:20,rsi:14,macd:12:26:9',
   })
+  @IsOptional()
   @Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value))
   @ArrayMaxSize(20, { message: 'must be at most 20 indicators' })
   @ArrayUnique({ message: 'must not name an indicator twice' })
-  names: string[] = [...INDICATOR_DEFAULTS];
+  names?: string[];
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 500 })
   @Type(() => Number)
