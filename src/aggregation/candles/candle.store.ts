@@ -10,7 +10,7 @@ export type StoredCandle = CandleData & Readonly<{ openId: string; closeId: stri
 
 export type SeriesKey = Readonly<{ source: string; symbol: string }>;
 
-/** Whether an open gap touches the candle `c`. */
+/** Whether an open gap touches `c`: a candle, or what several of them amount to. */
 export const INCOMPLETE = `exists (select from aggregation.gap g where g.open and g.source = c.source and g.symbol = c.symbol
           and case when g.from_at is null then g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1
                    else g.from_at < c.close_time and g.to_at >= c.open_time end)`;

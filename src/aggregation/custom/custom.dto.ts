@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { RangeQuery } from '../../platform/http/index.js';
+import { CursorParameter, LimitParameter, RangeQuery } from '../../platform/http/index.js';
 import { RELATIVE_ERROR } from '../rollups/rollup.js';
 import { AggregatedQuery, FiguresBody, RollupsQuery } from '../rollups/rollups.dto.js';
 
@@ -37,17 +36,10 @@ export class PointsRecordedBody {
 }
 
 export class CustomSeriesQuery {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  @CursorParameter()
   cursor?: string;
 }
 
@@ -65,11 +57,7 @@ export class CustomSeriesListBody {
 }
 
 export class CustomPointsQuery extends OmitType(RangeQuery, ['source']) {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 }
 

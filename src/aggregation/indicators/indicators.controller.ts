@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter, unknownSymbol } from '../../platform/errors/index.js';
-import { API, ApiProblems, encodeCursor, rangeOf } from '../../platform/http/index.js';
+import { API, ApiProblems, cursorAt, rangeOf } from '../../platform/http/index.js';
 import {
   indicator,
   INDICATOR_DEFAULTS,
@@ -40,7 +40,7 @@ export class IndicatorsController {
       source: key.source,
       interval,
       items: points.map((point) => pointBody(specs, point)),
-      nextCursor: nextUs === undefined ? null : encodeCursor([nextUs]),
+      nextCursor: cursorAt(nextUs),
     };
   }
 
