@@ -250,6 +250,11 @@ describe('the routes of custom series', () => {
     expect(rows).toEqual([]);
   });
 
+  it('refuse a body that is nested without end', async () => {
+    const { status, body } = await app.post(CUSTOM, `{"points":${'['.repeat(20_000)}${']'.repeat(20_000)}}`);
+    expect([status, body.code]).toEqual([400, 'http.bad-request']);
+  });
+
   it('go before those of a symbol', async () => {
     await post([{ name: 'rollups', value: 1 }]);
     expect((await app.get(`${CUSTOM}/rollups`)).body).toMatchObject({ name: 'rollups', items: [{ value: '1' }] });

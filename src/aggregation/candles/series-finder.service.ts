@@ -3,6 +3,9 @@ import { preferredSource, Settings } from '../../platform/config/index.js';
 import { unknownSymbol } from '../../platform/errors/index.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
 
+/** What a recorded symbol looks like; nothing else, such as U+0000, is put to the database. */
+const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
+
 /** Which series a request means. */
 @Injectable()
 export class SeriesFinder {
@@ -22,6 +25,8 @@ export class SeriesFinder {
 
   /** As `find`, for several symbols in one query. */
   async findAll(symbols: readonly string[], source: string | undefined): Promise<SeriesKey[]> {
+    const stranger = symbols.find((symbol) => !SYMBOL.test(symbol));
+    if (stranger !== undefined) throw unknownSymbol(stranger, source);
     const sources = await this.candles.sourcesOf(symbols);
     return symbols.map((symbol, i) => {
       const having = sources[i]!;

@@ -3,7 +3,7 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nes
 import { CUSTOM_SOURCE, formatInstant } from '../../contracts/index.js';
 import { durationText } from '../../platform/config/index.js';
 import { badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, cut, decodeCursor, encodeCursor, rangeOf } from '../../platform/http/index.js';
+import { API, ApiProblems, cut, decodeCursor, encodeCursor, NoQuery, rangeOf } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { endOfMinute } from '../cover.js';
 import { RELATIVE_ERROR } from '../rollups/rollup.js';
@@ -39,7 +39,7 @@ export class CustomController {
   @ApiOperation({ summary: 'Record points of your own series: all of them or none, each key once' })
   @ApiOkResponse({ type: PointsRecordedBody })
   @ApiProblems('request.bad-parameter', 'metrics.key-taken', 'metrics.too-many-series', 'database.unavailable')
-  record(@Body() { points }: SentPointsBody): Promise<PointsRecordedBody> {
+  record(@Body() { points }: SentPointsBody, @Query() _query: NoQuery): Promise<PointsRecordedBody> {
     return this.points.record(points);
   }
 
@@ -83,7 +83,7 @@ export class CustomController {
   @ApiOperation({ summary: 'Delete a series with its points, rollups and anomalies' })
   @ApiNoContentResponse()
   @ApiProblems('metrics.unknown-series', 'database.unavailable')
-  async remove(@Param('name') name: string): Promise<void> {
+  async remove(@Param('name') name: string, @Query() _query: NoQuery): Promise<void> {
     await this.points.find(name);
     await this.points.remove(name);
   }

@@ -16,7 +16,11 @@ export class SentPointBody {
   @ApiProperty({ oneOf: [{ type: 'number' }, { type: 'string', format: 'decimal' }], example: 12.5 })
   value!: number | string;
   /** RFC 3339 or epoch milliseconds, from 2000 to a day from now; left out, now. */
-  @ApiPropertyOptional(INSTANT) at?: string | number;
+  @ApiPropertyOptional({
+    oneOf: [{ type: 'string', format: 'date-time' }, { type: 'integer' }],
+    example: INSTANT.example,
+  })
+  at?: string | number;
   /** Known by it: sent again, it is not recorded again. Left out, the instant; without one either, the point is new. */
   @ApiPropertyOptional({ pattern: '^[ -~]{1,120}$', example: 'batch-17/3' }) key?: string;
 }

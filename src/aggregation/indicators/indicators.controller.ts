@@ -74,7 +74,8 @@ function named(text: string): IndicatorSpec {
   try {
     return indicator(text);
   } catch (error) {
-    if (error instanceof IndicatorNameError) throw badParameter('names', error.expected);
+    if (error instanceof IndicatorNameError)
+      throw badParameter('names', `holds ${JSON.stringify(text.slice(0, 40))}, which must be ${error.expected}`);
     throw error;
   }
 }

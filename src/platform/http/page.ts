@@ -29,9 +29,9 @@ export type PageRange = Readonly<{ fromUs: number; toUs: number; direction: 'for
  */
 export function rangeOf({ from, to, cursor }: RangeQuery): PageRange {
   const direction = from === undefined ? 'backward' : 'forward';
-  const fromUs = Math.max(0, from ?? 0);
-  const toUs = to ?? YEAR_9999_US; // a venue's clock may run ahead of ours
-  if (fromUs >= toUs) throw badParameter('from', 'must be before to');
+  if (from !== undefined && to !== undefined && from >= to) throw badParameter('from', 'must be before to');
+  const fromUs = Math.max(0, from ?? 0); // before 1970 nothing was traded
+  const toUs = Math.max(0, to ?? YEAR_9999_US); // a venue's clock may run ahead of ours
   if (cursor === undefined) return { fromUs, toUs, direction };
   const [edgeUs] = decodeCursor(cursor, 1);
   if (typeof edgeUs !== 'number' || edgeUs < 0)
