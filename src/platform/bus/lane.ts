@@ -23,6 +23,11 @@ export class Lane {
     return false;
   }
 
+  /** Nothing waits, here or in the database. */
+  get isCaughtUp(): boolean {
+    return !this.behind && this.waiting.length === 0;
+  }
+
   offer(delivery: Delivery): void {
     this.push(delivery);
     this.running ??= this.drain();
@@ -32,6 +37,12 @@ export class Lane {
   look(): void {
     this.lookDue = true;
     this.running ??= this.drain();
+  }
+
+  /** As look, and what is new waits in the database behind what is due there. */
+  catchUp(): void {
+    this.behind = true;
+    this.look();
   }
 
   async idle(): Promise<void> {
