@@ -2,15 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { analytics } from './analytics.js';
 import { AppProcess, pause } from './app-process.js';
 import { bareInsert } from './bare-insert.js';
 import { Load } from './load.js';
+import { packing } from './packing.js';
 import { SseLatency } from './sse-latency.js';
 
 type Figures = Record<string, string | number>;
 type Bench = (short: boolean) => Promise<Figures>;
 
-const BENCHES: Record<string, Bench> = { latency, throughput, memory };
+const BENCHES: Record<string, Bench> = { latency, throughput, memory, analytics, packing };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

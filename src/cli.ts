@@ -1,25 +1,20 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSource } from 'typeorm';
+import { numberOf, UsageError } from './cli-arguments.js';
+import { withDatabase } from './cli-database.js';
 import { startReplay } from './ingestion/simulator/replay.server.js';
 import { simulatedFaces, startSimulator } from './ingestion/simulator/simulator.server.js';
-import { describeSettings, readSettings, type Settings } from './platform/config/index.js';
-import {
-  appliedMigrations,
-  type Connection,
-  dataSourceOptions,
-  migrate,
-  migrateDown,
-  runningPostgres,
-  servingConnections,
-  startEmbeddedPostgres,
-  wantsEmbedded,
-} from './platform/database/index.js';
+import { describeSettings, readSettings } from './platform/config/index.js';
+import { appliedMigrations, migrate, migrateDown, servingConnections } from './platform/database/index.js';
 import { VERSION } from './version.js';
 
 const USAGE = `Tapeline ${VERSION}: tools of the same image
 
   migrate up|down|version     run what is missing, take the last one back (its tables with it), or list what is applied
+  seed [--markets 10] [--minutes 1000] [--until T]
+                              record so many minutes of the simulated markets, spread over the week before T (the last
+                              full ten minutes), for demos and tests; what is recorded already stays as it is
   replay --file F [--file G]  serve a recorded session as a Binance server on loopback
          [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
   simulate [--face binance] [--port 9443] [--rate 1] [--seed 1]
@@ -28,10 +23,10 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
   doctor                      settings in force (secrets masked) and whether the database answers
 `;
 
-class UsageError extends Error {}
-
 const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   migrate: runMigrate,
+  // loads the whole application, which the others need not wait for
+  seed: async (args) => (await import('./cli-seed.js')).runSeed(args),
   replay: runReplay,
   simulate: runSimulate,
   doctor: runDoctor,
@@ -57,7 +52,7 @@ async function runMigrate([action, ...more]: string[]): Promise<void> {
   const force = action === 'down' && more.length === 1 && more[0] === '--force';
   if ((more.length > 0 && !force) || !['up', 'down', 'version'].includes(action ?? ''))
     throw new UsageError('migrate takes one of up, down, version');
-  await withDatabase(async (dataSource) => {
+  await withDatabase(readSettings(process.env), async (dataSource) => {
     if (action === 'up')
       console.log((await migrate(dataSource)).map((one) => `up ${one}`).join('\n') || 'nothing to do');
     if (action === 'down' && !force) await refuseWhileInUse(dataSource);
@@ -145,41 +140,12 @@ async function runSimulate(args: string[]): Promise<void> {
 async function runDoctor(): Promise<void> {
   const settings = readSettings(process.env);
   for (const [key, value] of Object.entries(describeSettings(settings))) console.log(`${key}=${value}`);
-  await withDatabase(async (dataSource) => {
+  await withDatabase(settings, async (dataSource) => {
     const [{ server_version: version }] = (await dataSource.query('show server_version')) as [
       { server_version: string },
     ];
     console.log(`database: PostgreSQL ${version}, ${(await appliedMigrations(dataSource)).length} migrations applied`);
   });
-}
-
-/** The configured database, or the embedded one: that of a running Tapeline, else one started for the moment. */
-async function withDatabase(work: (dataSource: DataSource) => Promise<void>): Promise<void> {
-  const settings = readSettings(process.env);
-  const running = wantsEmbedded(settings) ? runningPostgres(settings.DATA_DIR) : undefined;
-  const beside =
-    running &&
-    (await toolSource(settings, running)
-      .initialize()
-      .catch(() => undefined));
-  const embedded =
-    wantsEmbedded(settings) && !beside
-      ? await startEmbeddedPostgres({ dataDir: settings.DATA_DIR, log: () => undefined })
-      : undefined;
-  try {
-    const dataSource = beside ?? (await toolSource(settings, embedded?.connection).initialize());
-    await work(dataSource);
-    await dataSource.destroy();
-  } finally {
-    await embedded?.stop();
-  }
-}
-
-function toolSource(settings: Settings, connection?: Connection): DataSource {
-  return new DataSource({
-    ...dataSourceOptions(settings, connection),
-    applicationName: 'tapeline-cli',
-  } as DataSourceOptions);
 }
 
 function tellHowToRead(face: string, { url, restUrl }: { url: string; restUrl: string }): void {
@@ -188,11 +154,4 @@ function tellHowToRead(face: string, { url, restUrl }: { url: string; restUrl: s
   if (face === 'finnhub') settings.push('FINNHUB_TOKEN=any', 'FINNHUB_SYMBOLS=BINANCE:BTCUSDT,BINANCE:ETHUSDT');
   else settings.push(`${prefix.replace('_ADVANCED', '')}_REST_URL=${restUrl}`);
   console.log(`Read it with: ${settings.join(' ')} npm start`);
-}
-
-function numberOf(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most))
-    throw new UsageError(`${option} must be a number from ${least} to ${most}`);
-  return value;
 }

@@ -203,6 +203,21 @@ describe('anomalies', () => {
     expect(await stored('WARMUSDT')).toEqual([]);
   });
 
+  it('are found in minutes whose event is overtaken by that of a later one', async () => {
+    bus.emit(TradesReceivedV1, { trades: trades('OVERUSDT', QUIET_MINUTES + 1) });
+    await eventually(async () => expect(await stored('OVERUSDT')).toHaveLength(1));
+    await settled();
+    await database.dataSource.query(`delete from aggregation.detector_state where symbol = 'OVERUSDT'`);
+    await database.dataSource.query(`delete from aggregation.anomaly where symbol = 'OVERUSDT'`);
+    await close(minutes('OVERUSDT', 50, 55));
+    await settled();
+    await close([candle('OVERUSDT', QUIET_MINUTES + 1)]);
+    await close(minutes('OVERUSDT', 55, QUIET_MINUTES + 1));
+    await settled();
+    expect(await stored('OVERUSDT')).toEqual([{ kind: 'price-drop', severity: 'critical' }]);
+    expect((await stateOf('OVERUSDT')).signals.volume).toMatchObject({ n: QUIET_MINUTES + 1 });
+  });
+
   it('are not looked for in candles that a hole touches, nor is anything learnt of them', async () => {
     await close(minutes('HOLEUSDT', 0, QUIET_MINUTES));
     await settled();

@@ -33,20 +33,20 @@ function cli(...args: string[]): Promise<{ code: number; out: string; err: strin
 describe('the command line', () => {
   it('migrates up, down and tells the version, on the embedded database of a stopped Tapeline', async () => {
     expect((await cli('migrate', 'version')).out).toBe('version none (0 applied)\n');
-    expect((await cli('migrate', 'up')).out).toMatch(/up Bus\d+\n[^]*version Aggregation\w+ \(6 applied\)/);
-    expect((await cli('migrate', 'down')).out).toMatch(/down Aggregation\w+\nversion Ingestion\w+ \(5 applied\)/);
-    expect((await cli('migrate', 'up')).out).toMatch(/^up Aggregation\w+\nversion/);
+    expect((await cli('migrate', 'up')).out).toMatch(/up Bus\d+\n[^]*version Processing\w+ \(9 applied\)/);
+    expect((await cli('migrate', 'down')).out).toMatch(/down Processing\w+\nversion Aggregation\w+ \(8 applied\)/);
+    expect((await cli('migrate', 'up')).out).toMatch(/^up Processing\w+\nversion/);
   });
 
   it('reads beside a running Tapeline, and refuses to take its tables away', async () => {
     app = await AppProcess.create(dataDir, {});
     app.start();
     await app.ready();
-    expect((await cli('migrate', 'version')).out).toContain('(6 applied)');
+    expect((await cli('migrate', 'version')).out).toContain('(9 applied)');
     expect((await cli('doctor')).out).toMatch(/FEEDS=simulator[^]*database: PostgreSQL 18/);
     const refused = await cli('migrate', 'down');
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('Stop it first')]);
-    expect((await cli('migrate', 'version')).out).toContain('(6 applied)');
+    expect((await cli('migrate', 'version')).out).toContain('(9 applied)');
     expect(await app.stop()).toBe(0);
   });
 

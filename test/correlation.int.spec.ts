@@ -1,14 +1,12 @@
-import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { formatInstant, GapOpenedV1, type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
 import { Bus } from '../src/platform/bus/index.js';
-import { type RunningApp, startApp } from './support/app.js';
-import { keepWhenRed, testDatabase } from './support/database.js';
+import type { RunningApp } from './support/app.js';
+import { keepWhenRed } from './support/database.js';
 import { eventually } from './support/eventually.js';
+import { madeTrade, startRecording } from './support/recording.js';
 
 let app: RunningApp;
-let bus: Bus;
-let dataSource: DataSource;
 
 const START_US = Date.UTC(2026, 2, 1, 12) * 1000;
 const MINUTE_US = 60_000_000;
@@ -25,18 +23,16 @@ const MARKETS = {
 const END_US = START_US + 10 * MINUTE_US;
 
 beforeAll(async () => {
-  const database = await testDatabase();
-  dataSource = database.dataSource;
-  app = await startApp(database.connection, { MODULES: 'processing,aggregation', FEEDS: 'binance,kraken' });
-  bus = app.app.get(Bus);
-  await bus.whenReady();
+  const recording = await startRecording({ FEEDS: 'binance,kraken' });
+  app = recording.app();
+  const bus = app.app.get(Bus);
   for (const [symbol, prices] of Object.entries(MARKETS))
     bus.emit(TradesReceivedV1, { trades: trades(symbol, prices) });
   bus.emit(TradesReceivedV1, { trades: trades('AAA', MARKETS.BBB, 'kraken') });
   const hole = { gapId: '5', source: 'binance', symbol: 'HOLED', fromTradeId: '104', toTradeId: '105', missing: 2 };
   await bus.transaction((tx) => bus.append(tx, GapOpenedV1, hole));
   await eventually(async () => {
-    const [row] = (await dataSource.query(
+    const [row] = (await recording.database.dataSource.query(
       `select (select count(*) from aggregation.candle where interval_name = '1m' and closed)::int as candles, (select count(*) from aggregation.gap)::int as gaps`,
     )) as unknown[];
     expect(row).toEqual({ candles: 60, gaps: 1 });
@@ -52,18 +48,15 @@ afterAll(() => app?.close());
  * see, closes the last of them and stays in an open candle.
  */
 function trades(symbol: string, prices: readonly number[], source = 'binance'): Trade[] {
-  const all = [...prices, 1_000_000].map((price, minute): Trade => ({
-    source,
-    exchange: source,
-    symbol,
-    venueSymbol: symbol,
-    tradeId: String(101 + minute),
-    price: String(price),
-    size: '1',
-    side: 'buy',
-    tradedAtUs: START_US + minute * MINUTE_US + 5_000_000,
-    receivedAtUs: START_US,
-  }));
+  const all = [...prices, 1_000_000].map((price, minute) =>
+    madeTrade({
+      source,
+      symbol,
+      tradeId: String(101 + minute),
+      price: String(price),
+      tradedAtUs: START_US + minute * MINUTE_US + 5_000_000,
+    }),
+  );
   return all.filter((trade) => trade.price !== '0');
 }
 

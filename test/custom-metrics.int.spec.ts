@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AnomalyFinder } from '../src/aggregation/anomalies/anomaly-finder.handler.js';
 import { CustomPointStore } from '../src/aggregation/custom/custom-point.store.js';
+import { RollupMerger } from '../src/aggregation/rollups/rollup-merger.service.js';
 import { Bus } from '../src/platform/bus/index.js';
 import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase, type TestDatabase } from './support/database.js';
@@ -58,6 +60,14 @@ function windowsOf(points: readonly Point[], windowMs: number): unknown[] {
       ];
     });
 }
+
+/** Statements that wait for the lock of another transaction. */
+const waiting = async (): Promise<number> =>
+  (
+    await database.dataSource.query(
+      `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+  )[0].waiting;
 
 const START_MS = Date.UTC(2026, 0, 31, 23, 50);
 
@@ -217,6 +227,32 @@ describe('the routes of custom series', () => {
     expect((await app.get(`${CUSTOM}/gone`)).body.code).toBe('metrics.unknown-series');
     expect(await post([{ name: 'gone', value: 2, key: 'a' }])).toMatchObject({ body: { accepted: 1 } });
     expect((await app.get(`${CUSTOM}/gone`)).body.items).toMatchObject([{ value: '2' }]);
+  });
+
+  it('leave nothing of a series that is deleted while it is recorded and rolled up', async () => {
+    const sent = { name: 'leaving', value: '1', key: 'late', atUs: START_MS * 1000 };
+    await post([{ name: 'leaving', value: 1, key: 'a' }]);
+    let removed: Promise<Response> | undefined;
+    await app.app.get(Bus).transaction(async (tx) => {
+      await app.app.get(CustomPointStore).record(tx, [sent]);
+      removed = fetch(`${app.url}${CUSTOM}/leaving`, { method: 'DELETE' });
+      await eventually(async () => expect(await waiting()).toBe(1));
+    });
+    expect((await removed)?.status).toBe(204);
+    const events = [{ points: [sent] }];
+    await app.app.get(Bus).transaction((tx) => app.app.get(RollupMerger).onCustomPointsRecorded(events, tx));
+    await app.app.get(Bus).transaction((tx) => app.app.get(AnomalyFinder).onPointsRecorded(events, tx));
+    const rows = await database.dataSource.query(
+      `select 'point' from aggregation.custom_point where name = 'leaving'
+       union all select 'rollup' from aggregation.rollup where symbol = 'leaving'
+       union all select 'detector' from aggregation.detector_state where symbol = 'leaving'`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('refuse a body that is nested without end', async () => {
+    const { status, body } = await app.post(CUSTOM, `{"points":${'['.repeat(20_000)}${']'.repeat(20_000)}}`);
+    expect([status, body.code]).toEqual([400, 'http.bad-request']);
   });
 
   it('go before those of a symbol', async () => {

@@ -1,19 +1,16 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
+import { TradesReceivedV1 } from '../src/contracts/index.js';
 import { Bus } from '../src/platform/bus/index.js';
-import { type RunningApp, startApp } from './support/app.js';
-import { keepWhenRed, testDatabase } from './support/database.js';
+import type { RunningApp } from './support/app.js';
+import { keepWhenRed } from './support/database.js';
 import { eventually } from './support/eventually.js';
+import { madeTrade, startRecording } from './support/recording.js';
 
 let app: RunningApp;
-let bus: Bus;
 
 beforeAll(async () => {
-  const database = await testDatabase();
-  app = await startApp(database.connection, { MODULES: 'processing,aggregation', FEEDS: 'binance' });
-  bus = app.app.get(Bus);
-  await bus.whenReady();
+  app = (await startRecording({ FEEDS: 'binance' })).app();
 });
 
 beforeEach(() => keepWhenRed());
@@ -25,19 +22,10 @@ const START_US = Date.UTC(2026, 2, 1, 12) * 1000;
 type Given = Readonly<{ second: number; size: string; price?: string; side?: 'buy' | 'sell' }>;
 
 const send = (symbol: string, given: readonly Given[], source = 'binance'): void =>
-  bus.emit(TradesReceivedV1, {
-    trades: given.map(({ second, size, price = '10', side }, i): Trade => ({
-      source,
-      exchange: source,
-      symbol,
-      venueSymbol: symbol,
-      tradeId: String(i + 1),
-      price,
-      size,
-      ...(side && { side }),
-      tradedAtUs: START_US + second * 1_000_000,
-      receivedAtUs: START_US,
-    })),
+  app.app.get(Bus).emit(TradesReceivedV1, {
+    trades: given.map(({ second, price = '10', ...trade }, i) =>
+      madeTrade({ source, symbol, tradeId: String(i + 1), price, tradedAtUs: START_US + second * 1_000_000, ...trade }),
+    ),
   });
 
 /** The flow once every trade is in it. */

@@ -135,6 +135,13 @@ describe('indicators', () => {
     expect(Object.values(body.items[0].values)).not.toContain(null);
   });
 
+  it('are null, and no fault, where nobody named what a young series cannot tell yet', async () => {
+    await recording.record([madeTrade({ symbol: 'YOUNG', tradeId: '1', price: '7', tradedAtUs: START_US })]);
+    const { status, body } = await get('indicators/YOUNG');
+    expect(status).toBe(200);
+    expect(body.items[0].values).toMatchObject({ 'sma:20': null, 'vwap:session': 7, obv: 1 });
+  });
+
   it.each([
     ['indicators/TALIB?names=sma:0', 'names', /sma:<length 2\.\.500>/],
     ['indicators/TALIB?names=wavelet:3', 'names', /sma.*macd.*twap/],
@@ -172,7 +179,7 @@ describe('metrics', () => {
     const { openTime, high, low, volume, trades } = candle;
     expect(body.lastMinute).toMatchObject({ openTime, high, low, volume, trades });
     expect(Number(body.lastMinute.spread)).toBeCloseTo(Number(high) - Number(low), 6);
-    expect(body.anomalies).toMatchObject({ state: expect.any(String), last: null });
+    expect(body.anomalies).toMatchObject({ state: expect.any(String), signals: { price: expect.any(Object) } });
     expect((await get('metrics/NOPE')).status).toBe(404);
   });
 });

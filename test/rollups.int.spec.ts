@@ -6,48 +6,37 @@ import { RollupStore } from '../src/aggregation/rollups/rollup.store.js';
 import { Summaries } from '../src/aggregation/rollups/summaries.service.js';
 import { GapOpenedV1, INTERVAL_NAMES, INTERVALS, type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
 import { Bus } from '../src/platform/bus/index.js';
-import { type RunningApp, startApp } from './support/app.js';
-import { keepWhenRed, testDatabase, type TestDatabase } from './support/database.js';
+import { keepWhenRed } from './support/database.js';
 import { eventually } from './support/eventually.js';
+import { madeTrade, type Recording, startRecording } from './support/recording.js';
 
-let database: TestDatabase;
-let app: RunningApp;
-
-const start = (): Promise<RunningApp> => startApp(database.connection, { MODULES: 'processing,aggregation' });
+let recording: Recording;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  app = await start();
-  await app.app.get(Bus).whenReady();
+  recording = await startRecording();
 });
 
 beforeEach(() => keepWhenRed());
 
-afterAll(() => app?.close());
+afterAll(() => recording?.close());
+
+const get = (path: string) => recording.app().get(`/api/v1/metrics/${path}`);
+const bus = (): Bus => recording.app().app.get(Bus);
 
 const START_US = Date.UTC(2026, 0, 31, 23, 50) * 1000; // windows of all intervals end within the span
 const DAY = '2026-01-31T00:00:00Z';
 
 type Sent = Readonly<{ id: number; atUs: number; price: string; size: string }>;
 
-const trade = (symbol: string, { id, atUs, price, size }: Sent, source = 'simulator'): Trade => ({
-  source,
-  exchange: 'Simulator',
-  symbol,
-  venueSymbol: symbol,
-  tradeId: String(id),
-  price,
-  size,
-  tradedAtUs: atUs,
-  receivedAtUs: atUs + 1000,
-});
+const trade = (symbol: string, { id, atUs, price, size }: Sent, source = 'simulator'): Trade =>
+  madeTrade({ source, symbol, tradeId: String(id), price, size, tradedAtUs: atUs });
 
 const send = (symbol: string, trades: readonly Sent[], source?: string): void =>
-  app.app.get(Bus).emit(TradesReceivedV1, { trades: trades.map((one) => trade(symbol, one, source)) });
+  bus().emit(TradesReceivedV1, { trades: trades.map((one) => trade(symbol, one, source)) });
 
 /** What is stored of a series, by window, and what the whole of its trades amounts to. */
 async function stored(symbol: string): Promise<Map<string, string>> {
-  const rows = (await database.dataSource.query(
+  const rows = (await recording.database.dataSource.query(
     `select measure, interval_name, (extract(epoch from open_time) * 1000000)::bigint as open_us, count, min, max, encode(bins, 'hex') as bins
      from aggregation.rollup where symbol = $1`,
     [symbol],
@@ -130,7 +119,7 @@ describe('rollups', () => {
     await eventually(async () => expect(await stored(symbol)).toEqual(whole(early)));
     send(symbol, [late]);
     await eventually(async () => expect(await stored(symbol)).toEqual(whole([...early, late])));
-    const { body } = await app.get(`/api/v1/metrics/${symbol}/rollups?window=1d`);
+    const { body } = await get(`${symbol}/rollups?window=1d`);
     expect(body.items).toMatchObject([{ openTime: DAY, price: { count: 4, max: 130 }, volume: { sum: 10, p99: 1 } }]);
   });
 
@@ -143,16 +132,14 @@ describe('rollups', () => {
       size: String(1 + (i % 3)),
     }));
     send(symbol, trades.slice(0, 150));
-    await app.close();
-    app = await start();
-    await app.app.get(Bus).whenReady();
+    await recording.restart();
     send(symbol, trades.slice(100));
     await eventually(async () => expect(await stored(symbol)).toEqual(whole(trades)));
   });
 
   it('lose nothing when several processes merge at once', async () => {
     const symbol = newSymbol();
-    const [bus, store] = [app.app.get(Bus), app.app.get(RollupStore)];
+    const store = recording.app().app.get(RollupStore);
     const series = { source: 'simulator', exchange: '', symbol, venueSymbol: symbol, firstReceivedAtUs: 0, sides: '-' };
     const parts = [0, 1, 2, 3].map((minute) =>
       tradeParts(
@@ -168,12 +155,12 @@ describe('rollups', () => {
     );
     await Promise.all(
       Array.from({ length: 24 }, (_, i) =>
-        bus.transaction((tx) => store.merge(tx, i % 2 ? parts[i % 4]!.toReversed() : parts[i % 4]!)),
+        bus().transaction((tx) => store.merge(tx, i % 2 ? parts[i % 4]!.toReversed() : parts[i % 4]!)),
       ),
     );
-    const { body } = await app.get(`/api/v1/metrics/${symbol}/rollups`);
+    const { body } = await get(`${symbol}/rollups`);
     expect(body.code).toBe('market.unknown-symbol'); // no candle: only rollups were written
-    const rows = await database.dataSource.query(
+    const rows = await recording.database.dataSource.query(
       `select count::int, sum from aggregation.rollup where symbol = $1 and measure = 'volume' and interval_name = '1d'`,
       [symbol],
     );
@@ -209,7 +196,7 @@ describe('the routes of rollups', () => {
   });
 
   it('tell the figures of each window', async () => {
-    const { status, body } = await app.get(`/api/v1/metrics/${symbol}/rollups?window=1h`);
+    const { status, body } = await get(`${symbol}/rollups?window=1h`);
     expect(status).toBe(200);
     expect(body).toMatchObject({
       symbol,
@@ -245,7 +232,7 @@ describe('the routes of rollups', () => {
   });
 
   it('tell the same for one rolling window', async () => {
-    const { body } = await app.get(`/api/v1/metrics/${symbol}/aggregated?window=15m`);
+    const { body } = await get(`${symbol}/aggregated?window=15m`);
     // the last trade is at 00:49:45: the window is that of the 60 trades from 00:35 on
     expect(body).toMatchObject({
       symbol,
@@ -256,7 +243,7 @@ describe('the routes of rollups', () => {
       price: { count: 60, min: 65_180, max: 65_239 },
       volume: { count: 60, sum: 30 },
     });
-    const day = await app.get(`/api/v1/metrics/${symbol}/aggregated`);
+    const day = await get(`${symbol}/aggregated`);
     expect(day.body).toMatchObject({ window: '1d', price: { count: 239 }, volume: { sum: 119.5 } });
     const library = new DDSketch({ relativeAccuracy: 0.0001 });
     for (const { price, size } of trades) if (size !== '0') library.accept(Number(price));
@@ -267,7 +254,7 @@ describe('the routes of rollups', () => {
     const seen: string[] = [];
     let cursor = '';
     do {
-      const { body } = await app.get(`/api/v1/metrics/${symbol}/rollups?window=5m&limit=5${from}${cursor}`);
+      const { body } = await get(`${symbol}/rollups?window=5m&limit=5${from}${cursor}`);
       const times = body.items.map(({ openTime }: { openTime: string }) => openTime);
       if (from === '') seen.unshift(...times);
       else seen.push(...times);
@@ -278,11 +265,10 @@ describe('the routes of rollups', () => {
   });
 
   it('say which windows a hole touches', async () => {
-    const bus = app.app.get(Bus);
     const gap = { gapId: '77', source: 'simulator', symbol, venueSymbol: symbol, fromTradeId: '45', toTradeId: '46' };
-    await bus.transaction((tx) => bus.append(tx, GapOpenedV1, gap as never));
+    await bus().transaction((tx) => bus().append(tx, GapOpenedV1, gap as never));
     await eventually(async () => {
-      const { body } = await app.get(`/api/v1/metrics/${symbol}/rollups?window=1h`);
+      const { body } = await get(`${symbol}/rollups?window=1h`);
       expect(body.items.map(({ incomplete }: { incomplete: boolean }) => incomplete)).toEqual([false, true]);
     });
   });
@@ -290,10 +276,10 @@ describe('the routes of rollups', () => {
   it('have no volume of a polled series', async () => {
     send('EURUSD', [{ id: 1, atUs: START_US, price: '1.08', size: '0' }], 'poll');
     await eventually(async () => {
-      const { body } = await app.get('/api/v1/metrics/EURUSD/rollups');
+      const { body } = await get('EURUSD/rollups');
       expect(body.items).toMatchObject([{ price: { count: 1, median: 1.08 }, volume: null }]);
     });
-    const { body } = await app.get('/api/v1/metrics/EURUSD/aggregated?window=1m');
+    const { body } = await get('EURUSD/aggregated?window=1m');
     expect(body).toMatchObject({ source: 'poll', price: { count: 1 }, volume: null });
   });
 
@@ -309,13 +295,13 @@ describe('the routes of rollups', () => {
     ['aggregated?window=8d', 'window', 'whole minutes from 1m to 7d'],
     ['aggregated?source=BAD', 'source', 'feed'],
   ])('refuse %s', async (path, field, expected) => {
-    const { status, body } = await app.get(`/api/v1/metrics/${symbol}/${path}`);
+    const { status, body } = await get(`${symbol}/${path}`);
     expect(status).toBe(400);
     expect(body.errors).toEqual([{ field, message: expect.stringContaining(expected) }]);
   });
 
   it.each(['rollups', 'aggregated'])('know no %s of what was never recorded', async (route) => {
-    const { status, body } = await app.get(`/api/v1/metrics/NOPE/${route}`);
+    const { status, body } = await get(`NOPE/${route}`);
     expect([status, body.code]).toEqual([404, 'market.unknown-symbol']);
   });
 });

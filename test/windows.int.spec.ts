@@ -37,7 +37,8 @@ function fiftyHours(symbol: string): Trade[] {
 
 const within = (trades: readonly Trade[], fromUs: number, toUs: number): Trade[] =>
   trades.filter((trade) => trade.tradedAtUs >= fromUs && trade.tradedAtUs < toUs);
-const sizes = (trades: readonly Trade[]): number => trades.reduce((sum, trade) => sum + Number(trade.size) * 10, 0) / 10;
+const sizes = (trades: readonly Trade[]): number =>
+  trades.reduce((sum, trade) => sum + Number(trade.size) * 10, 0) / 10;
 
 describe('24h-change', () => {
   it('equals what the trades of both days give, by hours and by minutes', async () => {
@@ -107,7 +108,7 @@ describe('24h-change', () => {
     expect(asked.body.items.map((item: { symbol: string }) => item.symbol)).toEqual(['NEWBORN', 'CHANGE']);
     expect(asked.body.items[1]).toEqual((await get('24h-change/CHANGE')).body);
     const seen: string[] = [];
-    for (let cursor = ''; ; ) {
+    for (let cursor = ''; ;) {
       const { body } = await get(`24h-change?limit=1${cursor}`);
       seen.push(...body.items.map((item: { symbol: string }) => item.symbol));
       if (body.nextCursor === null) break;
@@ -129,6 +130,27 @@ describe('24h-change', () => {
     expect(answer.status).toBe(status);
     expect(answer.body.errors?.[0].field).toBe(field);
   });
+});
+
+it.each(['24h-change/', 'ohlcv/', 'indicators/', 'metrics/', 'flow/', 'vwap/'])(
+  'answers %s of what can be no symbol with 404',
+  async (route) => {
+    for (const symbol of ['A%00', 'btcusdt', 'A'.repeat(41), '%E2%82%BF'])
+      expect((await get(`${route}${symbol}`)).status).toBe(404);
+  },
+);
+
+it.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])('refuses the parameter %s', async (name) => {
+  const { status, body } = await get(`24h-change?${name}=1`);
+  expect([status, body.errors?.[0].field]).toEqual([400, name]);
+});
+
+it('answers a time before 1970, when nothing was traded, with nothing', async () => {
+  const range = 'from=1900-01-01T00:00:00Z&to=1900-01-02T00:00:00Z';
+  for (const path of [`ohlcv/CHANGE?${range}`, `trades/CHANGE?${range}`, 'ohlcv/CHANGE?to=1969-12-31T00:00:00Z']) {
+    const { status, body } = await get(path);
+    expect([status, body.candles ?? body.items]).toEqual([200, []]);
+  }
 });
 
 describe('vwap', () => {

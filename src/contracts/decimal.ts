@@ -53,6 +53,8 @@ export function add(a: Exact, b: Exact): Exact {
   return { units: rescaled(a, scale) + rescaled(b, scale), scale };
 }
 
+export const subtract = (a: Exact, b: Exact): Exact => add(a, { units: -b.units, scale: b.scale });
+
 export function multiply(a: Exact, b: Exact): Exact {
   return { units: a.units * b.units, scale: a.scale + b.scale };
 }

@@ -16,5 +16,5 @@ export const isPolled = (source: string): source is PollId => (POLL_IDS as reado
 /** Where points of users' own series stand in place of a feed's trades; no feed may be called so. */
 export const CUSTOM_SOURCE = 'custom';
 
-/** Venues that do not say who the taker was: there is no telling buys from sells. */
+/** Whether the venue says who the taker was; where it does not, there is no telling buys from sells. */
 export const tellsSides = (source: string): boolean => source !== 'finnhub' && !isPolled(source);

@@ -9,7 +9,7 @@ export type Trade = Readonly<{
   symbol: string;
   /** As the venue spells it. */
   venueSymbol: string;
-  /** The venue's id as decimal text of a non-negative integer below 2^63. Larger is later within a symbol. */
+  /** The venue's id as decimal text of a non-negative integer up to 2^63 - 2. Larger is later within a symbol. */
   tradeId: string;
   /** Quote currency per unit, exact canonical decimal (see `canonicalDecimal`). */
   price: string;

@@ -3,6 +3,7 @@ import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
 import { TradesRecordedV1, type TradesRecordedV1Data } from '../contracts/index.js';
 import { Hears } from '../platform/bus/index.js';
+import { compareIds, comparePositions } from './trade-position.js';
 import type { StoredTrade } from './trade.store.js';
 
 /** The last trade of each series that this process saw recorded, so that a price costs no query. */
@@ -20,7 +21,7 @@ export class LastPrices {
   learn(source: string, venueSymbol: string, trade: StoredTrade): void {
     const key = `${source} ${venueSymbol}`;
     const known = this.bySeries.get(key);
-    if (!known || isLater(trade, known)) this.bySeries.set(key, trade);
+    if (!known || comparePositions(trade, known) > 0) this.bySeries.set(key, trade);
   }
 
   @Hears(TradesRecordedV1, 'processing.remember-prices')
@@ -30,7 +31,7 @@ export class LastPrices {
       for (let i = 1; i < one.tradeIds.length; i++) {
         if (
           one.tradedAtUs[i]! > one.tradedAtUs[last]! ||
-          (one.tradedAtUs[i] === one.tradedAtUs[last] && later(one.tradeIds[i]!, one.tradeIds[last]!))
+          (one.tradedAtUs[i] === one.tradedAtUs[last] && compareIds(one.tradeIds[i]!, one.tradeIds[last]!) > 0)
         )
           last = i;
       }
@@ -46,8 +47,3 @@ export class LastPrices {
     }
   }
 }
-
-const isLater = (a: StoredTrade, b: StoredTrade): boolean =>
-  a.tradedAtUs > b.tradedAtUs || (a.tradedAtUs === b.tradedAtUs && later(a.tradeId, b.tradeId));
-/** Decimal text of integers: the longer is larger. */
-const later = (a: string, b: string): boolean => a.length > b.length || (a.length === b.length && a > b);

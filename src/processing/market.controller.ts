@@ -6,16 +6,18 @@ import { badParameter, unknownSymbol } from '../platform/errors/index.js';
 import {
   API,
   ApiProblems,
+  cut,
   decodeCursor,
   encodeCursor,
   NoQuery,
+  rangeOf,
   SourceQuery,
-  YEAR_9999_US,
 } from '../platform/http/index.js';
 import { LastPrices } from './last-prices.service.js';
 import { PriceBody, SymbolsBody, TradeBody, TradesBody, TradesQuery } from './market.dto.js';
 import { type Series, SeriesStore } from './series.store.js';
-import { type StoredTrade, TradeStore } from './trade.store.js';
+import { TradeHistory } from './trade-history.service.js';
+import type { StoredTrade } from './trade.store.js';
 
 type KnownSeries = Omit<Series, 'highWater'>;
 
@@ -24,7 +26,7 @@ type KnownSeries = Omit<Series, 'highWater'>;
 export class MarketController {
   constructor(
     private readonly series: SeriesStore,
-    private readonly trades: TradeStore,
+    private readonly trades: TradeHistory,
     private readonly lastPrices: LastPrices,
     private readonly settings: Settings,
   ) {}
@@ -71,20 +73,15 @@ export class MarketController {
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async list(@Param('symbol') symbol: string, @Query() query: TradesQuery): Promise<TradesBody> {
     const series = await this.find(symbol, query.source);
-    const fromUs = Math.max(0, query.from ?? 0);
-    const toUs = query.to ?? YEAR_9999_US; // a venue's clock may run ahead of ours
-    if (fromUs >= toUs) throw badParameter('from', 'must be before to');
-    const direction = query.from === undefined ? 'backward' : 'forward';
-    const position = query.cursor === undefined ? undefined : positionOf(query.cursor);
-    const rows = await this.trades.range(series.id, { fromUs, toUs, direction, position, limit: query.limit + 1 });
-    const more = rows.length > query.limit;
-    const page = !more ? rows : direction === 'forward' ? rows.slice(0, -1) : rows.slice(1);
-    const edge = direction === 'forward' ? page.at(-1) : page[0];
+    const { cursor, limit, ...span } = query;
+    const page = { ...rangeOf(span), limit };
+    const position = cursor === undefined ? undefined : positionOf(cursor);
+    const { items, edge } = cut(await this.trades.range(series.id, { ...page, position, limit: limit + 1 }), page);
     return {
       symbol: series.symbol,
       source: series.source,
-      items: page.map(bodyOf),
-      nextCursor: more && edge ? encodeCursor([edge.tradedAtUs, edge.tradeId]) : null,
+      items: items.map(bodyOf),
+      nextCursor: edge ? encodeCursor([edge.tradedAtUs, edge.tradeId]) : null,
     };
   }
 

@@ -1,17 +1,27 @@
 import { Module } from '@nestjs/common';
 import { makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
+import { ExpiredTrades } from './expired-trades.service.js';
 import { LastPrices } from './last-prices.service.js';
 import { MarketController } from './market.controller.js';
+import { Packer } from './packing/packer.service.js';
+import { TradeBlockStore } from './packing/trade-block.store.js';
 import { Recorder } from './recorder.service.js';
 import { SeriesStore } from './series.store.js';
+import { TradeDayStore } from './trade-day.store.js';
+import { TradeHistory } from './trade-history.service.js';
 import { TradeStore } from './trade.store.js';
 
 @Module({
   controllers: [MarketController],
   providers: [
+    ExpiredTrades,
     LastPrices,
+    Packer,
     Recorder,
     SeriesStore,
+    TradeBlockStore,
+    TradeDayStore,
+    TradeHistory,
     TradeStore,
     makeGaugeProvider({
       name: 'crypto_price_current',
@@ -23,6 +33,25 @@ import { TradeStore } from './trade.store.js';
       name: 'trades_repeated_total',
       help: 'Trades received again after they were recorded',
       labelNames: ['source'],
+    }),
+    makeCounterProvider({
+      name: 'trades_expired_total',
+      help: 'Trades received of days that were dropped before',
+      labelNames: ['source'],
+    }),
+    makeCounterProvider({ name: 'trades_packed_total', help: 'Trades packed into blocks' }),
+    makeCounterProvider({
+      name: 'trade_packing_put_off_total',
+      help: 'Work on old trades that was left to a later pass: something was in the way, or it failed',
+      labelNames: ['reason'],
+    }),
+    makeCounterProvider({ name: 'trade_days_dropped_total', help: 'Days of trades dropped' }),
+    makeGaugeProvider({ name: 'trade_days_to_pack', help: 'Days due for packing that have trades left to pack' }),
+    makeGaugeProvider({ name: 'trade_blocks_bytes', help: 'Disk that packed trades take, with their indexes' }),
+    makeHistogramProvider({
+      name: 'trade_packing_pass_seconds',
+      help: 'How long a pass over old trades took, with its rests',
+      buckets: [0.01, 0.1, 1, 10, 60, 300, 1800],
     }),
     makeHistogramProvider({
       name: 'trade_latency_seconds',

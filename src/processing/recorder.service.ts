@@ -13,10 +13,13 @@ import {
   TradesRejectedV1,
 } from '../contracts/index.js';
 import { Bus, type DeadLetter, DeadLetters, HearsQueued } from '../platform/bus/index.js';
+import { Settings } from '../platform/config/index.js';
 import { errorCode, isDataError, UNIQUE_VIOLATION } from '../platform/errors/index.js';
 import { HealthParts, type HealthReport, inSpan, nowUs } from '../platform/observability/index.js';
+import { ExpiredTrades } from './expired-trades.service.js';
 import { safeId, SeriesStore } from './series.store.js';
 import { appendTrade, emptyColumns, RecordedBatch } from './trade-batch.js';
+import { DAY_US, TradeDayStore } from './trade-day.store.js';
 import { checkTrade, isTradeId, type TradeFault } from './trade-rules.js';
 import { TradeStore } from './trade.store.js';
 
@@ -24,8 +27,20 @@ const TAKE_TRADES = 5000;
 const RETRY_MS = { first: 50, most: 2000 };
 /** A batch that waits longer makes the process not ready: a full disk answers queries, but takes no trade. */
 const PATIENCE_MS = 3000;
+/** How far the clocks of two processes over one database may be apart. */
+const CLOCKS_APART_MS = 3_600_000;
+/** There is no partition for the row: check_violation. */
+const NO_PARTITION = '23514';
 
 type Rejected = Readonly<{ trade: Trade; fault: TradeFault | Readonly<{ code: 'store.refused'; message: string }> }>;
+
+type Recorded = Readonly<{
+  /** What was to be recorded, and what of it was new. */
+  lasting: readonly Trade[];
+  series: readonly RecordedSeries[];
+  /** Trades of days that were dropped. */
+  expired: readonly Trade[];
+}>;
 
 /** Records every valid trade once, and tells what was new in the same transaction. One batch is in flight at a time. */
 @Injectable()
@@ -43,6 +58,9 @@ export class Recorder implements OnModuleDestroy {
     private readonly deadLetters: DeadLetters,
     private readonly seriesStore: SeriesStore,
     private readonly trades: TradeStore,
+    private readonly days: TradeDayStore,
+    private readonly expired: ExpiredTrades,
+    private readonly settings: Settings,
     @InjectMetric('crypto_trades_total') private readonly recorded: Counter<'source' | 'symbol'>,
     @InjectMetric('trades_repeated_total') private readonly repeated: Counter<'source'>,
     @InjectMetric('trade_latency_seconds') private readonly latency: Histogram<'stage'>,
@@ -83,17 +101,20 @@ export class Recorder implements OnModuleDestroy {
 
   private async record(valid: readonly Trade[], rejected: readonly Rejected[], trustHighWater = true): Promise<void> {
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
-      let series: RecordedSeries[];
+      let recorded: Recorded;
       try {
-        series = await this.recordOnce(valid, rejected, trustHighWater);
+        recorded = await this.recordOnce(valid, rejected, trustHighWater);
       } catch (error) {
-        if (trustHighWater && errorCode(error) === UNIQUE_VIOLATION) trustHighWater = false;
+        if (errorCode(error) === NO_PARTITION) {
+          this.days.forget();
+          await this.waitOut(error, waitMs);
+        } else if (trustHighWater && errorCode(error) === UNIQUE_VIOLATION) trustHighWater = false;
         else if (isDataError(error)) return this.isolate(valid, rejected, error);
         else await this.waitOut(error, waitMs);
         continue;
       }
       this.waiting = undefined;
-      this.observe(valid, series);
+      this.observe(recorded);
       return;
     }
   }
@@ -126,13 +147,17 @@ export class Recorder implements OnModuleDestroy {
     valid: readonly Trade[],
     rejected: readonly Rejected[],
     trustHighWater: boolean,
-  ): Promise<RecordedSeries[]> {
-    await this.seriesStore.load(valid);
-    await this.trades.createPartitions(valid.map((trade) => trade.tradedAtUs));
-    const { fresh, doubtful, highWaters } = this.split(valid, trustHighWater);
+  ): Promise<Recorded> {
+    await this.days.open(valid.map((trade) => trade.tradedAtUs));
+    const isExpired = (trade: Trade): boolean => this.days.isDropped(trade.tradedAtUs);
+    const expired = valid.filter(isExpired);
+    const lasting = expired.length === 0 ? valid : valid.filter((trade) => !isExpired(trade));
+    await this.seriesStore.load(lasting);
+    const { fresh, doubtful, highWaters } = this.split(lasting, trustHighWater);
     const series = await inSpan('processing.record-trades', undefined, { 'tapeline.trades': valid.length }, () =>
       this.bus.transaction(async (tx) => {
-        if (rejected.length > 0) await this.reject(tx, rejected);
+        if (rejected.length > 0) await this.keepRejected(tx, rejected);
+        await this.tellRejected(tx, [...rejected.map(({ trade }) => trade), ...expired]);
         const recorded = new RecordedBatch();
         await this.insertFresh(tx, fresh, recorded);
         await this.insertDoubtful(tx, doubtful, recorded);
@@ -141,19 +166,24 @@ export class Recorder implements OnModuleDestroy {
       }),
     );
     for (const [one, highWater] of highWaters) one.highWater = Math.max(one.highWater, highWater);
-    return series;
+    return { lasting, expired, series };
   }
 
-  /** Ids that only rise above all recorded ones are fresh; any other may be a repeat and takes the exact way. */
+  /**
+   * Ids that only rise above all recorded ones are fresh; any other may be a repeat and takes the exact way. So does
+   * whatever may lie in a packed day: another process may have recorded it since the high water was read, and the unique
+   * index, which would tell, knows nothing of blocks.
+   */
   private split(valid: readonly Trade[], trustHighWater: boolean) {
     const fresh: Trade[] = [];
     const doubtful: Trade[] = [];
+    const looseSinceUs = this.looseSinceUs();
     const highWaters = new Map<ReturnType<typeof this.seriesOf>, number>();
     for (const trade of valid) {
       const series = this.seriesOf(trade);
       const id = safeId(trade.tradeId);
       const highWater = highWaters.get(series) ?? series.highWater;
-      if (trustHighWater && id > highWater && id !== Infinity) fresh.push(trade);
+      if (trustHighWater && id > highWater && id !== Infinity && trade.tradedAtUs >= looseSinceUs) fresh.push(trade);
       else doubtful.push(trade);
       if (id > highWater) highWaters.set(series, id);
     }
@@ -183,7 +213,7 @@ export class Recorder implements OnModuleDestroy {
     }
   }
 
-  private async reject(tx: EntityManager, rejected: readonly Rejected[]): Promise<void> {
+  private async keepRejected(tx: EntityManager, rejected: readonly Rejected[]): Promise<void> {
     await this.deadLetters.keep(
       tx,
       rejected.map(({ trade, fault }): DeadLetter => ({
@@ -195,16 +225,22 @@ export class Recorder implements OnModuleDestroy {
         payload: JSON.stringify(trade),
       })),
     );
-    const withId = rejected.filter(({ trade }) => isTradeId(trade.tradeId));
+  }
+
+  /** Whoever waits for these ids need not. */
+  private async tellRejected(tx: EntityManager, trades: readonly Trade[]): Promise<void> {
+    const withId = trades.filter(({ tradeId }) => isTradeId(tradeId));
     if (withId.length === 0) return;
     await this.bus.append(tx, TradesRejectedV1, {
-      rejected: withId.map(({ trade: { source, symbol, venueSymbol, tradeId } }) => ({
-        source,
-        symbol,
-        venueSymbol,
-        tradeId,
-      })),
+      rejected: withId.map(({ source, symbol, venueSymbol, tradeId }) => ({ source, symbol, venueSymbol, tradeId })),
     });
+  }
+
+  /** From here on no trade can be in a block. */
+  private looseSinceUs(): number {
+    const packedAfterMs = this.settings.TRADES_COMPRESS_AFTER;
+    if (packedAfterMs === 0) return -Infinity;
+    return Math.floor((nowUs() + (CLOCKS_APART_MS - packedAfterMs) * 1000) / DAY_US) * DAY_US;
   }
 
   private seriesOf(trade: Trade) {
@@ -221,10 +257,11 @@ export class Recorder implements OnModuleDestroy {
     return { up: waitingMs < PATIENCE_MS, details: { waitingMs, reason } };
   }
 
-  private observe(valid: readonly Trade[], series: readonly RecordedSeries[]): void {
+  private observe({ lasting, expired, series }: Recorded): void {
+    this.expired.count(expired);
     const now = nowUs();
     const repeated = new Map<string, number>();
-    for (const { source } of valid) repeated.set(source, (repeated.get(source) ?? 0) + 1);
+    for (const { source } of lasting) repeated.set(source, (repeated.get(source) ?? 0) + 1);
     for (const one of series) {
       repeated.set(one.source, (repeated.get(one.source) ?? 0) - one.tradeIds.length);
       this.recorded.inc({ source: one.source, symbol: one.symbol }, one.tradeIds.length);

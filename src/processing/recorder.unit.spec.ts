@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { describe, expect, it, vi } from 'vitest';
 import { type DurableEvent, type Trade, TradesRecordedV1, TradesRejectedV1 } from '../contracts/index.js';
+import { readSettings } from '../platform/config/index.js';
 import { HealthParts } from '../platform/observability/index.js';
 import { Recorder } from './recorder.service.js';
 import type { TradeColumns } from './trade-batch.js';
@@ -18,7 +19,14 @@ const trade = (id: number, price = '1'): Trade => ({
 });
 
 /** A recorder whose database does what `insert` does with each attempt. */
-function recorderOver(insert: (columns: TradeColumns, attempt: number) => void, answered = Promise.resolve()) {
+function recorderOver(
+  insert: (columns: TradeColumns, attempt: number) => void,
+  answered = Promise.resolve(),
+  droppedDay: (opened: number) => boolean = () => false,
+) {
+  const expired: string[] = [];
+  const ways: string[] = [];
+  let opened = 0;
   const parts = new HealthParts();
   const told: { name: string; data: unknown }[] = [];
   const letters: { code: string }[] = [];
@@ -54,13 +62,23 @@ function recorderOver(insert: (columns: TradeColumns, attempt: number) => void, 
     { keep: (_tx: EntityManager, kept: { code: string }[]) => Promise.resolve(void letters.push(...kept)) } as never,
     { load: () => answered, get: () => series } as never,
     {
-      createPartitions: () => Promise.resolve(),
-      recordNew: async (_tx: EntityManager, columns: TradeColumns) => attempt(columns),
+      recordNew: async (_tx: EntityManager, columns: TradeColumns) => {
+        ways.push('plain');
+        attempt(columns);
+      },
       recordMissing: async (_tx: EntityManager, columns: TradeColumns) => {
+        ways.push('exact');
         attempt(columns);
         return new Set(columns.tradeIds.map((id) => `1 ${id}`));
       },
     } as never,
+    {
+      open: () => Promise.resolve(void opened++),
+      isDropped: () => opened > 0 && droppedDay(opened),
+      forget: () => undefined,
+    } as never,
+    { count: (trades: Trade[]) => void expired.push(...trades.map(({ tradeId }) => tradeId)) } as never,
+    readSettings({}),
     metric as never,
     metric as never,
     metric as never,
@@ -71,7 +89,7 @@ function recorderOver(insert: (columns: TradeColumns, attempt: number) => void, 
       .filter(({ name }) => name === TradesRecordedV1.name)
       .flatMap(({ data }) => (data as { series: { tradeIds: string[] }[] }).series.flatMap((one) => one.tradeIds));
   const health = () => parts.all()[0]!.check();
-  return { record, recordedIds, told, letters, health };
+  return { record, recordedIds, told, letters, health, expired, ways };
 }
 
 const refusal = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code });
@@ -114,6 +132,32 @@ describe('recording', () => {
     await vi.advanceTimersByTimeAsync(3000);
     expect(await health()).toMatchObject({ up: false, details: { reason: 'the database has not answered yet' } });
     vi.useRealTimers();
+  });
+
+  it('looks again at the days when a partition is gone, and refuses what was dropped without a dead letter', async () => {
+    const dropped = (opened: number): boolean => opened > 1;
+    const { record, recordedIds, letters, told, expired } = recorderOver(
+      (_columns, attempt) => {
+        if (attempt === 1) throw refusal('23514');
+      },
+      Promise.resolve(),
+      dropped,
+    );
+    await record(trade(1), trade(2));
+    expect(recordedIds()).toEqual([]);
+    expect(letters).toEqual([]);
+    expect(expired).toEqual(['1', '2']);
+    expect(told).toMatchObject([
+      { name: TradesRejectedV1.name, data: { rejected: [{ tradeId: '1' }, { tradeId: '2' }] } },
+    ]);
+  });
+
+  it('takes the exact way where a trade may lie in a packed day, however high its id', async () => {
+    const { record, ways } = recorderOver(() => undefined);
+    const daysAgo = (days: number): number => (Date.now() - days * 86_400_000) * 1000;
+    await record({ ...trade(1), tradedAtUs: daysAgo(9) });
+    await record({ ...trade(2), tradedAtUs: daysAgo(5) });
+    expect(ways).toEqual(['exact', 'plain']);
   });
 
   it('rejects a trade that is wrong in itself beside those that are right', async () => {

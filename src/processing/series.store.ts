@@ -40,10 +40,11 @@ export class SeriesStore {
         missing.map((one) => one.venueSymbol),
       ],
     );
-    // max() goes down the unique index of each day's partition
+    // max() goes down the unique index of each day's partition; a series has some blocks a day
     const rows = (await this.dataSource.query(
       `select s.id, s.source, s.exchange, s.symbol, s.venue_symbol,
-              (select max(trade_id) from processing.trade t where t.series_id = s.id) as high
+              greatest((select max(trade_id) from processing.trade t where t.series_id = s.id),
+                       (select max(max_id) from processing.trade_block b where b.series_id = s.id)) as high
        from processing.series s join unnest($1::text[], $2::text[]) as wanted(source, venue_symbol) using (source, venue_symbol)`,
       [missing.map((one) => one.source), missing.map((one) => one.venueSymbol)],
     )) as { id: number; source: string; exchange: string; symbol: string; venue_symbol: string; high: string | null }[];

@@ -2,6 +2,18 @@ import type { RecordedSeries, Trade } from '../contracts/index.js';
 
 type Columns = { tradeIds: string[]; prices: string[]; sizes: string[]; sides: string; tradedAtUs: number[] };
 
+/** Trades of one series as columns of one length. */
+export type TradeRecord = Readonly<{
+  tradeIds: readonly string[];
+  /** Exact canonical decimals. */
+  prices: readonly string[];
+  sizes: readonly string[];
+  /** One character a trade: `b`, `s` or `-`. */
+  sides: string;
+  tradedAtUs: readonly number[];
+  receivedAtUs: readonly number[];
+}>;
+
 /** Trades of several series as columns, each row with its series' id: the shape in which they are inserted. */
 export type TradeColumns = Columns & { seriesIds: number[]; receivedAtUs: number[] };
 

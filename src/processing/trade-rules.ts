@@ -13,7 +13,7 @@ const AHEAD_US = 24 * 3_600_000_000;
 const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
 /** Without leading zeros: ids are ordered as text, and 007 beside 7 would be one row but two trades. */
 const INTEGER = /^(0|[1-9]\d{0,18})$/;
-const LARGEST_ID = 2n ** 63n - 1n;
+const LARGEST_ID = 2n ** 63n - 2n;
 
 /** A trade with canonical decimals, or what is wrong with it. `nowUs` bounds how far in the future a trade may lie. */
 export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
@@ -28,7 +28,7 @@ export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
   if (!isTradeId(trade.tradeId)) {
     return {
       code: 'validate.trade-id',
-      message: `trade id ${quote(trade.tradeId)} is not an integer between 0 and 2^63 - 1`,
+      message: `trade id ${quote(trade.tradeId)} is not an integer between 0 and 2^63 - 2`,
     };
   }
   if (
@@ -50,7 +50,7 @@ export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
   return price === trade.price && size === trade.size ? trade : { ...trade, price, size };
 }
 
-/** Ids above it are kept as text only: 2^63 - 1 is the most a bigint column takes. */
+/** Ids above it are kept as text only: the end of a run of ids, which lies one above, must fit a bigint too. */
 export function isTradeId(id: unknown): id is string {
   return typeof id === 'string' && INTEGER.test(id) && (id.length < 19 || BigInt(id) <= LARGEST_ID);
 }

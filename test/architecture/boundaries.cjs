@@ -2,6 +2,7 @@
 // appears. Every rule has a planted fault in boundaries.unit.spec.ts; a rule without one fails that spec.
 const MODULE = '^src/(?!contracts/|platform/)([^/]+)/';
 const SPEC = '\\.spec\\.ts$';
+const TOOL = '^src/cli[a-z0-9-]*\\.ts$';
 // A file without a role suffix (`candle.ts`). Faces only re-export.
 const PURE = { path: '^src/.+/[^./]+\\.ts$', pathNot: ['^src/(contracts|platform)/', '/index\\.ts$'] };
 const LIBRARY = 'node_modules/';
@@ -11,14 +12,16 @@ const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 module.exports = {
   forbidden: [
     rule('no-module-to-module', { path: MODULE }, { path: MODULE, pathNot: '^src/$1/' }),
-    // Of the files that stand in src/ itself, only that one knows the modules. The tools of cli.ts are no application:
-    // they start servers (`.server.ts`) that need neither Nest nor a database.
+    // Of the files that stand in src/ itself, only that one knows the modules. The tools (cli.ts and cli-*.ts) are no
+    // application: they start servers (`.server.ts`) that need neither Nest nor a database, or call what a module has
+    // for them alone (`.tool.ts`).
     rule(
       'only-app-module-composes',
-      { path: '^src/[^/]+\\.ts$', pathNot: ['^src/(app\\.module|cli)\\.ts$', SPEC] },
+      { path: '^src/[^/]+\\.ts$', pathNot: ['^src/app\\.module\\.ts$', TOOL, SPEC] },
       { path: MODULE },
     ),
-    rule('tools-start-servers-only', { path: '^src/cli\\.ts$' }, { path: MODULE, pathNot: '\\.server\\.ts$' }),
+    rule('tools-start-servers-only', { path: TOOL }, { path: MODULE, pathNot: '\\.(server|tool)\\.ts$' }),
+    rule('tools-alone-call-tools', { pathNot: [TOOL, SPEC] }, { path: '\\.tool\\.ts$' }),
     rule(
       'compose-through-the-face',
       { path: '^src/app\\.module\\.ts$' },
@@ -48,8 +51,9 @@ module.exports = {
     // Specs beside the contracts use vitest and fast-check.
     rule('contracts-are-a-leaf', { path: '^src/contracts/', pathNot: SPEC }, { pathNot: '^src/contracts/' }),
     // Types cost nothing at run time: a pure file may name the row type a store declares.
+    // Indicators are pure themselves.
     rule('pure-files-stay-pure', PURE, {
-      path: [LIBRARY, BUILT_IN, '^src/platform/', '^src/.+/[^./]+\\.[a-z]+\\.ts$'],
+      path: [LIBRARY, BUILT_IN, '^src/platform/(?!indicators/index\\.ts$)', '^src/.+/[^./]+\\.[a-z]+\\.ts$'],
       // The event contracts are data, whatever their suffix.
       pathNot: '^src/contracts/',
       dependencyTypesNot: ['type-only'],

@@ -112,6 +112,18 @@ const FAULTS: readonly Fault[] = [
     'tools-start-servers-only',
   ],
   [
+    'a tool beside it that takes a part out of a module',
+    'src/cli-f36.ts',
+    `import { windowStart } from './aggregation/candles/candle.js'; export const x = windowStart;`,
+    'tools-start-servers-only',
+  ],
+  [
+    'a service that calls what is there for tools',
+    'src/ingestion/f37.service.ts',
+    `import { recordSample } from './seed.tool.js'; export const x = recordSample;`,
+    'tools-alone-call-tools',
+  ],
+  [
     'a composition past the face of a module',
     'src/app.module.ts',
     `import { CandleStore } from './aggregation/candles/candle.store.js'; export const x = CandleStore;`,

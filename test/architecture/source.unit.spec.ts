@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const MOST_LINES = 400;
 const FORBIDDEN_NAMES = /^(utils?|helpers?|types?|interfaces?|common|misc)(\.|$)/;
 const FILE_NAME =
-  /^[a-z0-9]+(-[a-z0-9]+)*(\.(module|controller|dto|handler|service|store|entity|gateway|filter|decorator|events|server))?(\.(unit|int|e2e)\.spec)?\.ts$/;
+  /^[a-z0-9]+(-[a-z0-9]+)*(\.(module|controller|dto|handler|service|store|entity|gateway|filter|decorator|events|server|tool))?(\.(unit|int|e2e)\.spec)?\.ts$/;
 const EVENT_NAME = /^([a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)+\.v([1-9]\d*)$/;
 const HANDLER_NAME = /^([a-z]+)\.[a-z]+(-[a-z0-9]+)+$/;
 /** A statement, by how it begins. */

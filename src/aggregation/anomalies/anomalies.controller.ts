@@ -1,12 +1,11 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { anomalyBody, CUSTOM_SOURCE } from '../../contracts/index.js';
-import { AppError, badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, YEAR_9999_US } from '../../platform/http/index.js';
+import { badParameter } from '../../platform/errors/index.js';
+import { API, ApiProblems, cut, decodeCursor, encodeCursor, rangeOf } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { SeriesFinder } from '../candles/series-finder.service.js';
-import { isSeriesName } from '../custom/custom-point.js';
-import { CustomPointStore } from '../custom/custom-point.store.js';
+import { CustomPoints } from '../custom/custom-points.service.js';
 import { AnomaliesBody, AnomaliesQuery, CustomAnomaliesQuery, SignalStateBody } from './anomalies.dto.js';
 import { AnomalyStore } from './anomaly.store.js';
 
@@ -16,7 +15,7 @@ import { AnomalyStore } from './anomaly.store.js';
 export class AnomaliesController {
   constructor(
     private readonly anomalies: AnomalyStore,
-    private readonly points: CustomPointStore,
+    private readonly points: CustomPoints,
     private readonly series: SeriesFinder,
   ) {}
 
@@ -33,30 +32,24 @@ export class AnomaliesController {
   @ApiOkResponse({ type: AnomaliesBody })
   @ApiProblems('request.bad-parameter', 'metrics.unknown-series', 'database.unavailable')
   async listCustom(@Param('name') name: string, @Query() query: CustomAnomaliesQuery): Promise<AnomaliesBody> {
-    if (!isSeriesName(name) || !(await this.points.find(name)))
-      throw new AppError('metrics.unknown-series', `${name.slice(0, 80)} has no points`);
+    await this.points.find(name);
     return this.page({ source: CUSTOM_SOURCE, symbol: name }, query);
   }
 
   private async page(key: SeriesKey, query: PageQuery): Promise<AnomaliesBody> {
-    const fromUs = Math.max(0, query.from ?? 0);
-    const toUs = query.to ?? YEAR_9999_US;
-    if (fromUs >= toUs) throw badParameter('from', 'must be before to');
-    const direction = query.from === undefined ? 'backward' : 'forward';
-    const position = query.cursor === undefined ? undefined : positionOf(query.cursor);
+    const { kind, detector, severity, limit, cursor, ...span } = query;
+    const page = { ...rangeOf(span), limit };
+    const position = cursor === undefined ? undefined : positionOf(cursor);
     const found = await this.anomalies.range(
       key,
-      { kinds: query.kind, detectors: query.detector, severities: query.severity },
-      { fromUs, toUs, direction, position, limit: query.limit + 1 },
+      { kinds: kind, detectors: detector, severities: severity },
+      { ...page, position, limit: limit + 1 },
     );
-    const more = found.length > query.limit;
-    const page = !more ? found : direction === 'forward' ? found.slice(0, -1) : found.slice(1);
-    const edge = direction === 'forward' ? page.at(-1) : page[0];
+    const { items, edge } = cut(found, page);
     return {
-      symbol: key.symbol,
-      source: key.source,
-      items: page.map(anomalyBody),
-      nextCursor: more && edge ? encodeCursor([edge.atUs, edge.anomalyId]) : null,
+      ...key,
+      items: items.map(anomalyBody),
+      nextCursor: edge ? encodeCursor([edge.atUs, edge.anomalyId]) : null,
     };
   }
 }
@@ -65,7 +58,7 @@ type PageQuery = Omit<AnomaliesQuery, 'source'>;
 
 function positionOf(cursor: string): { atUs: number; id: string } {
   const [atUs, id] = decodeCursor(cursor, 2);
-  if (typeof atUs !== 'number' || atUs < 0 || atUs > YEAR_9999_US || !/^\d{1,18}$/.test(String(id)))
+  if (typeof atUs !== 'number' || atUs < 0 || !/^\d{1,18}$/.test(String(id)))
     throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
   return { atUs, id: String(id) };
 }

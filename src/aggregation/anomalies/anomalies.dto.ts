@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { IsIn, IsOptional } from 'class-validator';
 import {
   ANOMALY_KINDS,
   type AnomalyKind,
@@ -9,7 +9,7 @@ import {
   SEVERITIES,
   type Severity,
 } from '../../contracts/index.js';
-import { RangeQuery } from '../../platform/http/index.js';
+import { LimitParameter, RangeQuery } from '../../platform/http/index.js';
 
 /** `a,b` or repeated parameters: any of them will do. */
 const AnyOf = (values: readonly string[]): PropertyDecorator => {
@@ -29,11 +29,7 @@ export class AnomaliesQuery extends RangeQuery {
   @AnyOf(DETECTORS) detector?: DetectorName[];
   @AnyOf(SEVERITIES) severity?: Severity[];
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 }
 
@@ -67,7 +63,7 @@ export class AnomaliesBody {
   @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
 }
 
-export const ANOMALY_STATES = ['warming-up', 'normal', 'alarming', 'insufficient-variance', 'off'] as const;
+const ANOMALY_STATES = ['warming-up', 'normal', 'alarming', 'insufficient-variance', 'off'] as const;
 export type AnomalyState = (typeof ANOMALY_STATES)[number];
 
 export class SignalStateBody {

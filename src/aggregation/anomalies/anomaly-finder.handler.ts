@@ -13,6 +13,7 @@ import {
 } from '../../contracts/index.js';
 import { Bus, ConsumesBatch, Hears } from '../../platform/bus/index.js';
 import { Settings } from '../../platform/config/index.js';
+import { MINUTE_US } from '../candles/candle.js';
 import { CandleStore, type SeriesKey } from '../candles/candle.store.js';
 import { CustomPointStore } from '../custom/custom-point.store.js';
 import { AnomalyStore, type NewAnomaly } from './anomaly.store.js';
@@ -45,8 +46,8 @@ export class AnomalyFinder {
     await this.advance(tx, series, {
       atUs: (candle) => candle.openTimeUs,
       add: (watch, candle) => watch.addCandle(candle),
-      earlier: async (key, toUs, limit) => {
-        const candles = await this.candles.range(key, '1m', { fromUs: 0, toUs, direction: 'backward', limit });
+      stored: async (key, page) => {
+        const candles = await this.candles.range(key, '1m', { ...page, direction: 'backward' });
         return candles.filter(({ closed }) => closed);
       },
     });
@@ -54,16 +55,13 @@ export class AnomalyFinder {
 
   @ConsumesBatch(CustomPointsRecordedV1, 'aggregation.detect-custom-anomalies', { batch: 16 })
   async onPointsRecorded(events: readonly CustomPointsRecordedV1Data[], tx: EntityManager): Promise<void> {
-    const byName = Map.groupBy(
-      events.flatMap(({ points }) => points),
-      ({ name }) => name,
-    );
+    const sent = events.flatMap(({ points }) => points);
+    const byName = Map.groupBy(await this.points.standing(tx, sent), ({ name }) => name);
     const series = [...byName].map(([symbol, entries]) => ({ key: { source: CUSTOM_SOURCE, symbol }, entries }));
     await this.advance(tx, series, {
       atUs: (point) => point.atUs,
       add: (watch, point) => watch.addPoint(point),
-      earlier: ({ symbol }, toUs, limit) =>
-        this.points.range(symbol, { fromUs: 0, toUs, direction: 'backward', position: undefined, limit }),
+      stored: ({ symbol }, page) => this.points.range(symbol, { ...page, direction: 'backward', position: undefined }),
     });
   }
 
@@ -88,11 +86,11 @@ export class AnomalyFinder {
     const saved: { key: SeriesKey; stored: StoredWatch }[] = [];
     const found: NewAnomaly[] = [];
     for (const [index, { key, watched, entries }] of series.entries()) {
-      const inOrder = entries.toSorted((a, b) => kind.atUs(a) - kind.atUs(b));
+      const inOrder = entries.toSorted(byTime(kind));
       const watch =
         SeriesWatch.restore(watched, stored[index]) ??
         (await warmedUp(key, watched, kind, Math.max(kind.atUs(inOrder[0]!), lastUs(stored[index]) + 1)));
-      for (const entry of inOrder) {
+      for (const entry of [...(await overtaken(key, watch, kind, inOrder)), ...inOrder].toSorted(byTime(kind))) {
         const { told, results } = kind.add(watch, entry);
         found.push(...told.map((finding) => anomalyOf(key, finding)));
         // counted before the commit: what one that fails had counted, which is rare, counts twice
@@ -113,20 +111,47 @@ type SeriesEntries<Entry> = Readonly<{ key: SeriesKey; entries: readonly Entry[]
 type EntryKind<Entry> = Readonly<{
   atUs(entry: Entry): number;
   add(watch: SeriesWatch, entry: Entry): Outcome;
-  /** The last that were recorded before an instant, oldest first. */
-  earlier(key: SeriesKey, toUs: number, limit: number): Promise<readonly Entry[]>;
+  /** The last `limit` that were recorded in [fromUs, toUs), oldest first. */
+  stored(key: SeriesKey, page: Readonly<{ fromUs: number; toUs: number; limit: number }>): Promise<readonly Entry[]>;
 }>;
+
+/** How far an event may run ahead of those before it: two claims of another process, at an event a minute. */
+const MOST_OVERTAKEN_US = 128 * MINUTE_US;
+const MOST_OVERTAKEN = 10_000;
+
+const byTime =
+  <Entry>({ atUs }: EntryKind<Entry>) =>
+  (a: Entry, b: Entry): number =>
+    atUs(a) - atUs(b);
+
+/**
+ * What was recorded between the last that was scored and the last of these, whose own event is still to come: events
+ * come in any order, and taken for quiet minutes they would be lost, and be drops of the volume.
+ */
+async function overtaken<Entry>(
+  key: SeriesKey,
+  watch: SeriesWatch,
+  { atUs, stored }: EntryKind<Entry>,
+  entries: readonly Entry[],
+): Promise<Entry[]> {
+  if (watch.lastUs === undefined) return [];
+  const known = new Set(entries.map(atUs));
+  const fromUs = Math.max(watch.lastUs + 1, atUs(entries[0]!) - MOST_OVERTAKEN_US);
+  const toUs = atUs(entries.at(-1)!);
+  if (fromUs >= toUs) return [];
+  return (await stored(key, { fromUs, toUs, limit: MOST_OVERTAKEN })).filter((entry) => !known.has(atUs(entry)));
+}
 
 /** A series without a state, or with one that does not fit, knows what its last entries say, and tells nothing of them. */
 async function warmedUp<Entry>(
   key: SeriesKey,
   watched: readonly Watched[],
-  { add, earlier }: EntryKind<Entry>,
+  { add, stored }: EntryKind<Entry>,
   toUs: number,
 ): Promise<SeriesWatch> {
   const watch = SeriesWatch.fresh(watched);
   const limit = Math.max(...watched.map(({ options }) => options.window)) + 1;
-  for (const entry of await earlier(key, toUs, limit)) add(watch, entry);
+  for (const entry of await stored(key, { fromUs: 0, toUs, limit })) add(watch, entry);
   return watch;
 }
 

@@ -25,9 +25,9 @@ export type Taken<State> = Readonly<{
  *   logarithm. A minute without a trade, between two that are whole, is a volume of 0.
  * - `volatility`: from the range, which sees the whole minute where its open and close may be equal, and which is nearer
  *   to a normal distribution than absolute or squared returns are (Alizadeh, Brandt, Diebold 2002).
- * - `trend`: log of the close.
+ * - `trend`: the same return, of which the trend is the sum: across a hole there is none, so nothing turns there.
  *
- * A candle that a hole touches gives nothing, and the return after it spans the hole: it gives no price either.
+ * A candle that a hole touches gives nothing, and the return after it spans the hole: it gives no price and no trend either.
  */
 export function marketSamples(candle: CandleData, before: MarketState | null): Taken<MarketState> {
   if (before && candle.openTimeUs <= before.atUs) return { samples: [], skipped: ['late'], after: before };
@@ -49,7 +49,7 @@ export function marketSamples(candle: CandleData, before: MarketState | null): T
   if (!polled) samples.push({ signal: 'volume', value: Math.log1p(Number(candle.quoteVolume)), atUs });
   const range = Math.log(Number(candle.high) / Number(candle.low));
   samples.push({ signal: 'volatility', value: range * RANGE_TO_VOLATILITY, atUs });
-  samples.push({ signal: 'trend', value: Math.log(close), atUs });
+  if (reference !== null) samples.push({ signal: 'trend', value: Math.log(close / reference), atUs });
 
   const finite = samples.filter(({ value }) => Number.isFinite(value));
   const skipped = samples.filter(({ value }) => !Number.isFinite(value)).map((): SkipReason => 'not-finite');

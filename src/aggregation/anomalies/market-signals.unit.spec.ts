@@ -44,7 +44,7 @@ describe('the signals of a market', () => {
       ['price', Math.log(1.01), 2],
       ['volume', Math.log(101), 2],
       ['volatility', Math.log(1.02) / (2 * Math.sqrt(Math.LN2)), 2],
-      ['trend', Math.log(101), 2],
+      ['trend', Math.log(1.01), 2],
     ]);
     expect(taken.skipped).toEqual([]);
     expect(taken.after).toEqual({ atUs: START_US + MINUTE_US, close: 101 });
@@ -52,7 +52,7 @@ describe('the signals of a market', () => {
 
   it('have no price for the first candle', () => {
     const taken = marketSamples(candle(0, '100'), null);
-    expect(taken.samples.map(({ signal }) => signal)).toEqual(['volume', 'volatility', 'trend']);
+    expect(taken.samples.map(({ signal }) => signal)).toEqual(['volume', 'volatility']);
     expect(taken.skipped).toEqual(['no-reference']);
   });
 
@@ -68,7 +68,7 @@ describe('the signals of a market', () => {
 
   it('take a longer silence for a closed market', () => {
     const taken = marketSamples(candle(17, '200'), after(0));
-    expect(told(taken).map(([signal]) => signal)).toEqual(['volume', 'volatility', 'trend']);
+    expect(told(taken).map(([signal]) => signal)).toEqual(['volume', 'volatility']);
     expect(taken.skipped).toEqual(['no-reference']);
   });
 
@@ -76,7 +76,7 @@ describe('the signals of a market', () => {
     const holed = marketSamples(candle(1, '150', { incomplete: true }), after(0));
     expect(holed).toEqual({ samples: [], skipped: ['incomplete'], after: after(1, null) });
     const next = marketSamples(candle(3, '150'), holed.after);
-    expect(told(next).map(([signal]) => signal)).toEqual(['volume', 'volatility', 'trend']);
+    expect(told(next).map(([signal]) => signal)).toEqual(['volume', 'volatility']);
   });
 
   it('are none for a candle that is repeated or late', () => {
@@ -94,7 +94,7 @@ describe('the signals of a market', () => {
     expect(told(taken)).toEqual([
       ['price', Math.log(1.01), 61],
       ['volatility', 0, 61],
-      ['trend', Math.log(101), 61],
+      ['trend', Math.log(1.01), 61],
     ]);
   });
 

@@ -69,6 +69,11 @@ export class SeriesWatch {
     return watch;
   }
 
+  /** Of the last entry that was taken; undefined before the first. */
+  get lastUs(): number | undefined {
+    return this.before?.atUs;
+  }
+
   addCandle(candle: CandleData): Outcome {
     return this.take(marketSamples(candle, this.before as MarketState | null));
   }

@@ -10,7 +10,9 @@ const MOST_STEP = 5;
 /** Everything of it: an average each, and the trend that holds. */
 export type TrendState = Readonly<{
   samples: number;
-  /** As it is followed. */
+  /** The log price, as the sum of the returns. */
+  sum: number;
+  /** The same as it is followed. */
   price: number;
   fast: number;
   slow: number;
@@ -57,22 +59,19 @@ export class TrendTurn {
     return new Float64Array();
   }
 
-  /** Takes the log of a close. */
-  add(close: number): Finding | undefined {
-    if (this.now === null) {
-      this.now = { ...FIRST, price: close, fast: close, slow: close, extreme: close };
-      return undefined;
-    }
-    const before = this.now;
+  /** Takes the log return of a minute. */
+  add(move: number): Finding | undefined {
+    const before = this.now ?? START;
     const samples = before.samples + 1;
+    const sum = before.sum + move;
     const most = mostStep(before);
-    const step = Math.max(-most, Math.min(most, close - before.price));
+    const step = Math.max(-most, Math.min(most, sum - before.price));
     const price = before.price + step;
     const fast = before.fast + (price - before.fast) * weight(FAST, samples);
     const slow = before.slow + (price - before.slow) * weight(SLOW, samples);
     const square = before.square + (step * step - before.square) * weight(SLOW, samples);
     const direction = Math.sign(fast - slow) || before.direction;
-    const averages = { samples, price, fast, slow, square };
+    const averages = { samples, sum, price, fast, slow, square };
     if (direction === before.direction) {
       const isFurther = (price - before.extreme) * direction > 0;
       const extreme = isFurther ? price : before.extreme;
@@ -111,7 +110,19 @@ const NORMAL: Verdict = { state: 'normal', ...UNSCORED, n: 0, reason: 'no turn' 
 
 const unscored = (n: number): Verdict => ({ state: 'warming-up', ...UNSCORED, n, reason: `${n} of ${SLOW} samples` });
 
-const FIRST = { samples: 1, square: 0, direction: 0, held: 0, sinceExtreme: 0, last: unscored(1) };
+const START: TrendState = {
+  samples: 0,
+  sum: 0,
+  price: 0,
+  fast: 0,
+  slow: 0,
+  square: 0,
+  direction: 0,
+  held: 0,
+  extreme: 0,
+  sinceExtreme: 0,
+  last: unscored(0),
+};
 
 const verdictOf = ({ score, threshold, expected, lower, upper }: Finding, n: number): Verdict => ({
   state: 'alarming',

@@ -10,7 +10,7 @@ export type StoredCandle = CandleData & Readonly<{ openId: string; closeId: stri
 
 export type SeriesKey = Readonly<{ source: string; symbol: string }>;
 
-/** Whether an open gap touches the candle `c`. */
+/** Whether an open gap touches `c`: a candle, or what several of them amount to. */
 export const INCOMPLETE = `exists (select from aggregation.gap g where g.open and g.source = c.source and g.symbol = c.symbol
           and case when g.from_at is null then g.from_trade_id <= c.close_id + 1 and g.to_trade_id >= c.open_id - 1
                    else g.from_at < c.close_time and g.to_at >= c.open_time end)`;
@@ -127,8 +127,8 @@ export class CandleStore {
     return closed.map(candleOf);
   }
 
-  /** Sources that have candles of a symbol. */
-  async sourcesOf(symbol: string): Promise<string[]> {
+  /** Sources that have candles of each symbol, in the order of the symbols. */
+  async sourcesOf(symbols: readonly string[]): Promise<string[][]> {
     // a loose index scan: one probe of the primary key for each source, however many candles there are
     const rows = (await this.dataSource.query(
       `with recursive source as (
@@ -136,11 +136,11 @@ export class CandleStore {
          union all
          select (select c.source from aggregation.candle c where c.source > s.source order by c.source limit 1) from source s where s.source is not null
        )
-       select source from source where source is not null
-         and exists (select from aggregation.candle c where c.source = source.source and c.symbol = $1)`,
-      [symbol],
-    )) as { source: string }[];
-    return rows.map((row) => row.source);
+       select s.symbol, s.source from (select distinct wanted.symbol, source.source from unnest($1::text[]) as wanted(symbol), source where source is not null) s
+       where exists (select from aggregation.candle c where c.source = s.source and c.symbol = s.symbol)`,
+      [symbols],
+    )) as { symbol: string; source: string }[];
+    return symbols.map((symbol) => rows.filter((row) => row.symbol === symbol).map((row) => row.source));
   }
 
   /** At most `limit` candles with openTime in [fromUs, toUs), the first or the last of them, oldest first. */

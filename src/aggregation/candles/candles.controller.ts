@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { candleBody, INTERVALS } from '../../contracts/index.js';
-import { API, ApiProblems, encodeCursor, type PageRange, rangeOf } from '../../platform/http/index.js';
+import { API, ApiProblems, cursorAt, cutWindows, type PageRange, rangeOf } from '../../platform/http/index.js';
 import { windowStart } from './candle.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
 import { type CandleBody, OhlcvBody, OhlcvQuery } from './candles.dto.js';
@@ -32,15 +32,12 @@ export class CandlesController {
       source: key.source,
       window: query.window,
       candles: items.map(bodyOf),
-      nextCursor: nextUs === undefined ? null : encodeCursor([nextUs]),
+      nextCursor: cursorAt(nextUs),
     };
   }
 
   private async plainPage(key: SeriesKey, { window, limit }: OhlcvQuery, page: Page) {
-    const found = await this.candles.range(key, window, { ...page, limit: limit + 1 });
-    if (found.length <= limit) return { items: found, nextUs: undefined };
-    if (page.direction === 'forward') return { items: found.slice(0, -1), nextUs: found.at(-1)!.openTimeUs };
-    return { items: found.slice(1), nextUs: found[1]!.openTimeUs };
+    return cutWindows(await this.candles.range(key, window, { ...page, limit: limit + 1 }), page);
   }
 
   /** A filled page is a stretch of `limit` windows: it starts (or ends) at a candle, so empty stretches are skipped. */

@@ -1,21 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsInt, Max, Min } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { RangeQuery } from '../../platform/http/index.js';
+import { LimitParameter, RangeQuery } from '../../platform/http/index.js';
+import { IntervalParameter } from '../interval.decorator.js';
 
 const DECIMAL = { type: String, format: 'decimal' } as const;
 
 export class OhlcvQuery extends RangeQuery {
-  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1m' })
-  @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
+  @IntervalParameter('1m')
   window: IntervalName = '1m';
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 500 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 500 })
   limit: number = 500;
 
   /** `previous` puts flat candles of volume 0 (`filled: true`) into windows without a trade, never across an open gap. */

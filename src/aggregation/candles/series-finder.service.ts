@@ -3,6 +3,9 @@ import { preferredSource, Settings } from '../../platform/config/index.js';
 import { unknownSymbol } from '../../platform/errors/index.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
 
+/** What a recorded symbol looks like; nothing else, such as U+0000, is put to the database. */
+const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
+
 /** Which series a request means. */
 @Injectable()
 export class SeriesFinder {
@@ -16,10 +19,21 @@ export class SeriesFinder {
    * `market.unknown-symbol` when nothing of it was recorded.
    */
   async find(symbol: string, source: string | undefined): Promise<SeriesKey> {
-    const having = await this.candles.sourcesOf(symbol);
-    const chosen =
-      source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
-    if (chosen === undefined) throw unknownSymbol(symbol, source);
-    return { source: chosen, symbol };
+    const [key] = await this.findAll([symbol], source);
+    return key!;
+  }
+
+  /** As `find`, for several symbols in one query. */
+  async findAll(symbols: readonly string[], source: string | undefined): Promise<SeriesKey[]> {
+    const stranger = symbols.find((symbol) => !SYMBOL.test(symbol));
+    if (stranger !== undefined) throw unknownSymbol(stranger, source);
+    const sources = await this.candles.sourcesOf(symbols);
+    return symbols.map((symbol, i) => {
+      const having = sources[i]!;
+      const chosen =
+        source === undefined ? preferredSource(having, this.settings.FEEDS) : having.find((one) => one === source);
+      if (chosen === undefined) throw unknownSymbol(symbol, source);
+      return { source: chosen, symbol };
+    });
   }
 }

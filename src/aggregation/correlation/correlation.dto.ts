@@ -4,9 +4,10 @@ import { Transform, Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
 import { SourceQuery } from '../../platform/http/index.js';
+import { IntervalParameter } from '../interval.decorator.js';
 import { type Missing, MISSING } from './closes.js';
 
-export const MOST_SYMBOLS = 50;
+const MOST_SYMBOLS = 50;
 const MOST_LENGTH = 1000;
 const SYMBOLS = {
   message: `must be a comma list of 2 to ${MOST_SYMBOLS} different symbols such as BTCUSDT,ETHUSDT or binance:BTCUSDT,kraken:BTCUSD`,
@@ -36,8 +37,7 @@ export class CorrelationQuery extends SourceQuery {
   @Matches(/^([a-z0-9-]{1,40}:)?[A-Z0-9.-]{1,40}$/, { each: true, ...SYMBOLS })
   symbols!: string[];
 
-  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '5m' })
-  @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
+  @IntervalParameter('5m')
   interval: IntervalName = '5m';
 
   /** Windows, and so returns. */

@@ -1,5 +1,5 @@
 /** Fewer common samples than this say nothing: two always lie on a line. */
-export const LEAST_SAMPLES = 3;
+const LEAST_SAMPLES = 3;
 
 /** What the logarithm of a quotient of two doubles is sure of; a series that varies less does not vary. */
 const NOISE = 4 * Number.EPSILON;

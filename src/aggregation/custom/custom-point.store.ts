@@ -4,7 +4,7 @@ import { CUSTOM_SOURCE, formatInstant } from '../../contracts/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import type { CustomPoint } from './custom-point.js';
 
-export const MOST_SERIES = 1000;
+const MOST_SERIES = 1000;
 
 export type CustomSeries = Readonly<{
   name: string;
@@ -105,12 +105,23 @@ export class CustomPointStore {
     return deleted;
   }
 
+  /** Of these points those whose series still stands; it is not removed before this transaction is over. */
+  async standing(tx: EntityManager, points: readonly CustomPoint[]): Promise<CustomPoint[]> {
+    const rows = (await tx.query(
+      'select name from aggregation.custom_series where name = any($1) order by name for key share',
+      [[...new Set(points.map(({ name }) => name))]],
+    )) as { name: string }[];
+    const names = new Set(rows.map(({ name }) => name));
+    return points.filter(({ name }) => names.has(name));
+  }
+
   /** Deletes a series and what was made of it: points, rollups, anomalies, detectors. */
   async remove(tx: EntityManager, name: string): Promise<void> {
+    // the series first: it waits for whoever is recording or reading points of it, and what they wrote goes too
+    await tx.query('delete from aggregation.custom_series where name = $1', [name]);
+    await tx.query('delete from aggregation.custom_point where name = $1', [name]);
     for (const table of ['rollup', 'anomaly', 'detector_state'])
       await tx.query(`delete from aggregation.${table} where source = $1 and symbol = $2`, [CUSTOM_SOURCE, name]);
-    await tx.query('delete from aggregation.custom_point where name = $1', [name]);
-    await tx.query('delete from aggregation.custom_series where name = $1', [name]);
   }
 
   /** Whether every series is known; when not, nobody else makes new ones before this transaction is over. */

@@ -57,7 +57,10 @@ function readPoint(sent: unknown, nowUs: number, makeKey: () => string, fault: F
   if (!isSeriesName(name))
     return fault('.name', 'must be 1 to 80 of a-z, 0-9, dot, dash and underscore, a letter first, and not custom');
   if (exact === undefined)
-    return fault('.value', 'must be a decimal as text with up to 38 digits a side, or a JSON number up to 2^53');
+    return fault(
+      '.value',
+      'must be a decimal as text with up to 38 digits a side, or a JSON number below 2^53 that fits them',
+    );
   if (atUs === undefined)
     return fault('.at', 'must be an RFC 3339 instant such as 2026-08-09T21:00:00Z, or epoch milliseconds');
   if (atUs < EARLIEST_US || atUs > nowUs + DAY_US)

@@ -6,8 +6,8 @@ import { CustomPointsRecordedV1 } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
-import { type CustomPoint, readPoints } from './custom-point.js';
-import { CustomPointStore } from './custom-point.store.js';
+import { type CustomPoint, isSeriesName, readPoints } from './custom-point.js';
+import { CustomPointStore, type CustomSeries } from './custom-point.store.js';
 
 /** Records the points of users' own series, each once. */
 @Injectable()
@@ -17,6 +17,17 @@ export class CustomPoints {
     private readonly store: CustomPointStore,
     @InjectMetric('custom_points_total') private readonly total: Counter<'result'>,
   ) {}
+
+  /** A series; throws `metrics.unknown-series` when there is none of that name. */
+  async find(name: string): Promise<CustomSeries> {
+    const series = isSeriesName(name) ? await this.store.find(name) : undefined;
+    if (!series)
+      throw new AppError(
+        'metrics.unknown-series',
+        `${name.slice(0, 80)} has no points; GET /api/v1/metrics/custom lists what has`,
+      );
+    return series;
+  }
 
   /** All of them or, when one is wrong, none. */
   async record(sent: readonly unknown[]): Promise<{ accepted: number; repeated: number }> {
@@ -32,7 +43,7 @@ export class CustomPoints {
     }
   }
 
-  /** Of points that are recorded and not yet summed up, up to a second's, rollups may come after it. */
+  /** Deletes a series and what was made of it; points that are not summed up yet will not be. */
   remove(name: string): Promise<void> {
     return this.bus.transaction((tx) => this.store.remove(tx, name));
   }

@@ -2,15 +2,15 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@ne
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CUSTOM_SOURCE, formatInstant } from '../../contracts/index.js';
 import { durationText } from '../../platform/config/index.js';
-import { AppError, badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, YEAR_9999_US } from '../../platform/http/index.js';
+import { badParameter } from '../../platform/errors/index.js';
+import { API, ApiProblems, cut, decodeCursor, encodeCursor, NoQuery, rangeOf } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { endOfMinute } from '../cover.js';
 import { RELATIVE_ERROR } from '../rollups/rollup.js';
 import { figuresBody, figuresOrNull } from '../rollups/rollups.dto.js';
 import { Rollups } from '../rollups/rollups.service.js';
 import { isPointKey, isSeriesName } from './custom-point.js';
-import { type CustomSeries, CustomPointStore } from './custom-point.store.js';
+import { CustomPointStore } from './custom-point.store.js';
 import { CustomPoints } from './custom-points.service.js';
 import {
   CustomAggregatedBody,
@@ -39,7 +39,7 @@ export class CustomController {
   @ApiOperation({ summary: 'Record points of your own series: all of them or none, each key once' })
   @ApiOkResponse({ type: PointsRecordedBody })
   @ApiProblems('request.bad-parameter', 'metrics.key-taken', 'metrics.too-many-series', 'database.unavailable')
-  record(@Body() { points }: SentPointsBody): Promise<PointsRecordedBody> {
+  record(@Body() { points }: SentPointsBody, @Query() _query: NoQuery): Promise<PointsRecordedBody> {
     return this.points.record(points);
   }
 
@@ -49,7 +49,7 @@ export class CustomController {
   @ApiProblems('request.bad-parameter', 'database.unavailable')
   async series(@Query() { limit, cursor }: CustomSeriesQuery): Promise<CustomSeriesListBody> {
     const found = await this.store.series(cursor === undefined ? '' : nameOf(cursor), limit + 1);
-    const items = found.slice(0, limit);
+    const { items, edge } = cut(found, { direction: 'forward', limit });
     return {
       items: items.map(({ name, points, firstUs, lastUs }) => ({
         name,
@@ -57,7 +57,7 @@ export class CustomController {
         firstAt: formatInstant(firstUs),
         lastAt: formatInstant(lastUs),
       })),
-      nextCursor: found.length > limit ? encodeCursor([items.at(-1)!.name]) : null,
+      nextCursor: edge ? encodeCursor([edge.name]) : null,
     };
   }
 
@@ -66,20 +66,15 @@ export class CustomController {
   @ApiOkResponse({ type: CustomPointsBody })
   @ApiProblems('request.bad-parameter', 'metrics.unknown-series', 'database.unavailable')
   async list(@Param('name') name: string, @Query() query: CustomPointsQuery): Promise<CustomPointsBody> {
-    await this.known(name);
-    const fromUs = Math.max(0, query.from ?? 0);
-    const toUs = query.to ?? YEAR_9999_US;
-    if (fromUs >= toUs) throw badParameter('from', 'must be before to');
-    const direction = query.from === undefined ? 'backward' : 'forward';
-    const position = query.cursor === undefined ? undefined : positionOf(query.cursor);
-    const found = await this.store.range(name, { fromUs, toUs, direction, position, limit: query.limit + 1 });
-    const isForward = direction === 'forward';
-    const items = isForward ? found.slice(0, query.limit) : found.slice(-query.limit);
-    const edge = isForward ? items.at(-1) : items[0];
+    await this.points.find(name);
+    const { limit, cursor, ...span } = query;
+    const page = { ...rangeOf(span), limit };
+    const position = cursor === undefined ? undefined : positionOf(cursor);
+    const { items, edge } = cut(await this.store.range(name, { ...page, position, limit: limit + 1 }), page);
     return {
       name,
       items: items.map(({ key, value, atUs }) => ({ key, value, at: formatInstant(atUs) })),
-      nextCursor: edge && found.length > query.limit ? encodeCursor([edge.atUs, edge.key]) : null,
+      nextCursor: edge ? encodeCursor([edge.atUs, edge.key]) : null,
     };
   }
 
@@ -88,8 +83,8 @@ export class CustomController {
   @ApiOperation({ summary: 'Delete a series with its points, rollups and anomalies' })
   @ApiNoContentResponse()
   @ApiProblems('metrics.unknown-series', 'database.unavailable')
-  async remove(@Param('name') name: string): Promise<void> {
-    await this.known(name);
+  async remove(@Param('name') name: string, @Query() _query: NoQuery): Promise<void> {
+    await this.points.find(name);
     await this.points.remove(name);
   }
 
@@ -98,7 +93,7 @@ export class CustomController {
   @ApiOkResponse({ type: CustomRollupsBody })
   @ApiProblems('request.bad-parameter', 'metrics.unknown-series', 'database.unavailable')
   async page(@Param('name') name: string, @Query() query: CustomRollupsQuery): Promise<CustomRollupsBody> {
-    await this.known(name);
+    await this.points.find(name);
     const { items, nextCursor } = await this.rollups.page(keyOf(name), 'value', query);
     return {
       name,
@@ -121,7 +116,7 @@ export class CustomController {
     @Param('name') name: string,
     @Query() { window }: CustomAggregatedQuery,
   ): Promise<CustomAggregatedBody> {
-    const toUs = endOfMinute((await this.known(name)).lastUs);
+    const toUs = endOfMinute((await this.points.find(name)).lastUs);
     const fromUs = toUs - window * 1000;
     return {
       name,
@@ -131,16 +126,6 @@ export class CustomController {
       relativeError: RELATIVE_ERROR.value,
       value: figuresOrNull(await this.rollups.over(keyOf(name), 'value', fromUs, toUs)),
     };
-  }
-
-  private async known(name: string): Promise<CustomSeries> {
-    const series = isSeriesName(name) ? await this.store.find(name) : undefined;
-    if (!series)
-      throw new AppError(
-        'metrics.unknown-series',
-        `${name.slice(0, 80)} has no points; GET /api/v1/metrics/custom lists what has`,
-      );
-    return series;
   }
 }
 

@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { RangeQuery } from '../../platform/http/index.js';
+import { CursorParameter, LimitParameter, RangeQuery } from '../../platform/http/index.js';
 import { RELATIVE_ERROR } from '../rollups/rollup.js';
 import { AggregatedQuery, FiguresBody, RollupsQuery } from '../rollups/rollups.dto.js';
 
@@ -17,7 +16,11 @@ export class SentPointBody {
   @ApiProperty({ oneOf: [{ type: 'number' }, { type: 'string', format: 'decimal' }], example: 12.5 })
   value!: number | string;
   /** RFC 3339 or epoch milliseconds, from 2000 to a day from now; left out, now. */
-  @ApiPropertyOptional(INSTANT) at?: string | number;
+  @ApiPropertyOptional({
+    oneOf: [{ type: 'string', format: 'date-time' }, { type: 'integer' }],
+    example: INSTANT.example,
+  })
+  at?: string | number;
   /** Known by it: sent again, it is not recorded again. Left out, the instant; without one either, the point is new. */
   @ApiPropertyOptional({ pattern: '^[ -~]{1,120}$', example: 'batch-17/3' }) key?: string;
 }
@@ -37,17 +40,10 @@ export class PointsRecordedBody {
 }
 
 export class CustomSeriesQuery {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  @CursorParameter()
   cursor?: string;
 }
 
@@ -65,11 +61,7 @@ export class CustomSeriesListBody {
 }
 
 export class CustomPointsQuery extends OmitType(RangeQuery, ['source']) {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 }
 

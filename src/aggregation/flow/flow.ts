@@ -1,12 +1,11 @@
 import {
-  add,
   decimalText,
   exact,
-  type Exact,
   INTERVAL_NAMES,
   type IntervalName,
   INTERVALS,
   quotientText,
+  subtract,
 } from '../../contracts/index.js';
 
 const IMBALANCE_DECIMALS = 8;
@@ -32,9 +31,9 @@ export type TakerTotals = Readonly<{
 }>;
 
 export function pressure(totals: TakerTotals): Pressure {
-  const sell = difference(exact(totals.volume), exact(totals.takerBuyVolume));
-  const sellQuote = difference(exact(totals.quoteVolume), exact(totals.takerBuyQuoteVolume));
-  const net = difference(exact(totals.takerBuyVolume), sell);
+  const sell = subtract(exact(totals.volume), exact(totals.takerBuyVolume));
+  const sellQuote = subtract(exact(totals.quoteVolume), exact(totals.takerBuyQuoteVolume));
+  const net = subtract(exact(totals.takerBuyVolume), sell);
   return {
     takerBuyVolume: totals.takerBuyVolume,
     takerSellVolume: decimalText(sell),
@@ -56,5 +55,3 @@ export const NO_SIDES: Pressure = {
 /** Intervals that a span can be shown in: no longer than it, and of at most 1,440 points. */
 export const pointsOf = (spanMs: number): IntervalName[] =>
   INTERVAL_NAMES.filter((name) => INTERVALS[name] <= spanMs && spanMs / INTERVALS[name] <= MOST_POINTS);
-
-const difference = (a: Exact, b: Exact): Exact => add(a, { units: -b.units, scale: b.scale });

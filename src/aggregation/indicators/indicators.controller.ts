@@ -2,8 +2,13 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter, unknownSymbol } from '../../platform/errors/index.js';
-import { API, ApiProblems, encodeCursor, rangeOf } from '../../platform/http/index.js';
-import { indicator, IndicatorNameError, type IndicatorSpec } from '../../platform/indicators/index.js';
+import { API, ApiProblems, cursorAt, rangeOf } from '../../platform/http/index.js';
+import {
+  indicator,
+  INDICATOR_DEFAULTS,
+  IndicatorNameError,
+  type IndicatorSpec,
+} from '../../platform/indicators/index.js';
 import { SeriesFinder } from '../candles/series-finder.service.js';
 import { IndicatorsBody, IndicatorsQuery, MovingAverageBody, MovingAverageQuery, pointBody } from './indicators.dto.js';
 import { Indicators } from './indicators.service.js';
@@ -25,16 +30,17 @@ export class IndicatorsController {
   @ApiProblems('request.bad-parameter', 'market.unknown-symbol', 'database.unavailable')
   async list(@Param('symbol') symbol: string, @Query() query: IndicatorsQuery): Promise<IndicatorsBody> {
     const key = await this.series.find(symbol, query.source);
-    const specs = query.names.map(named);
-    const { interval, limit } = query;
+    const { interval, limit, names } = query;
+    const specs = (names ?? INDICATOR_DEFAULTS).map(named);
     const { points, nextUs } = await this.indicators.page(key, interval, specs, { ...rangeOf(query), limit });
-    if (points.at(-1)?.values.includes(null)) await this.indicators.refuseBeyondHistory('names', key, interval, specs);
+    if (names && points.at(-1)?.values.includes(null))
+      await this.indicators.refuseBeyondHistory('names', key, interval, specs);
     return {
       symbol: key.symbol,
       source: key.source,
       interval,
       items: points.map((point) => pointBody(specs, point)),
-      nextCursor: nextUs === undefined ? null : encodeCursor([nextUs]),
+      nextCursor: cursorAt(nextUs),
     };
   }
 
@@ -68,7 +74,8 @@ function named(text: string): IndicatorSpec {
   try {
     return indicator(text);
   } catch (error) {
-    if (error instanceof IndicatorNameError) throw badParameter('names', error.expected);
+    if (error instanceof IndicatorNameError)
+      throw badParameter('names', `holds ${JSON.stringify(text.slice(0, 40))}, which must be ${error.expected}`);
     throw error;
   }
 }

@@ -1,17 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { formatInstant, INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { INDICATOR_DEFAULTS, type IndicatorSpec } from '../../platform/indicators/index.js';
-import { RangeQuery, SourceQuery } from '../../platform/http/index.js';
+import type { IndicatorSpec } from '../../platform/indicators/index.js';
+import { LimitParameter, RangeQuery, SourceQuery } from '../../platform/http/index.js';
+import { IntervalParameter } from '../interval.decorator.js';
 import type { IndicatorPoint } from './indicators.service.js';
 
-const INTERVAL = { message: `must be one of ${INTERVAL_NAMES.join(', ')}` };
 const TYPES = ['sma', 'ema', 'wma'] as const;
 
 export class IndicatorsQuery extends RangeQuery {
-  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1m' })
-  @IsIn(INTERVAL_NAMES, INTERVAL)
+  @IntervalParameter('1m')
   interval: IntervalName = '1m';
 
   @ApiPropertyOptional({
@@ -19,16 +18,13 @@ export class IndicatorsQuery extends RangeQuery {
     description: 'Comma list of up to 20 names with their parameters; left out, every indicator at its defaults.',
     example: 'sma:20,rsi:14,macd:12:26:9',
   })
+  @IsOptional()
   @Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value))
   @ArrayMaxSize(20, { message: 'must be at most 20 indicators' })
   @ArrayUnique({ message: 'must not name an indicator twice' })
-  names: string[] = [...INDICATOR_DEFAULTS];
+  names?: string[];
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 500 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 500 })
   limit: number = 500;
 }
 
@@ -60,8 +56,7 @@ export class IndicatorsBody {
 }
 
 export class MovingAverageQuery extends SourceQuery {
-  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1m' })
-  @IsIn(INTERVAL_NAMES, INTERVAL)
+  @IntervalParameter('1m')
   period: IntervalName = '1m';
 
   @ApiPropertyOptional({ enum: TYPES, default: 'sma' })

@@ -30,18 +30,20 @@ export class Indicators {
     private readonly gaps: GapStore,
   ) {}
 
-  /** Indicators at a page of candles, oldest first, and whether there are more beyond its far end. */
+  /** Indicators at a page of candles, oldest first, and where the next page begins. */
   async page(key: SeriesKey, interval: IntervalName, specs: readonly IndicatorSpec[], page: BarPage) {
+    const settle = Math.max(...specs.map((spec) => spec.settle));
+    const isBackward = page.direction === 'backward';
+    // what settles the values of a page that goes backward lies right beyond it: one query reads both
     const [found, gaps] = await Promise.all([
-      this.bars.range(key, interval, { ...page, limit: page.limit + 1 }),
+      this.bars.range(key, interval, { ...page, limit: page.limit + (isBackward ? settle : 1) }),
       this.gaps.openGaps(key),
     ]);
-    const more = found.length > page.limit;
-    const forward = page.direction === 'forward';
-    const shown = !more ? found : forward ? found.slice(0, -1) : found.slice(1);
-    const before = shown[0] ? await this.settling(key, interval, specs, shown[0].openTimeUs) : [];
-    const points = pointsOf(specs, interval, before, shown, gaps);
-    return { points, nextUs: !more ? undefined : forward ? found.at(-1)!.openTimeUs : found[1]!.openTimeUs };
+    const shown = isBackward ? found.slice(-page.limit) : found.slice(0, page.limit);
+    const ahead = isBackward ? found.slice(0, -page.limit) : await this.before(key, interval, shown[0], settle);
+    const anchored = shown[0] ? await this.anchored(key, interval, specs, ahead[0] ?? shown[0], shown[0]) : [];
+    const beyond = isBackward ? (ahead.length > 0 ? shown[0] : undefined) : found[page.limit];
+    return { points: pointsOf(specs, interval, [...anchored, ...ahead], shown, gaps), nextUs: beyond?.openTimeUs };
   }
 
   /** Indicators at the last candle; undefined without any. */
@@ -66,14 +68,23 @@ export class Indicators {
       );
   }
 
-  private async settling(key: SeriesKey, interval: IntervalName, specs: readonly IndicatorSpec[], untilUs: number) {
-    const limit = Math.max(...specs.map((spec) => spec.settle));
-    const before = await this.bars.range(key, interval, { fromUs: 0, toUs: untilUs, direction: 'backward', limit });
-    const fromUs = anchorUs(specs, interval, untilUs);
-    const toUs = before[0]?.openTimeUs ?? untilUs;
-    if (fromUs >= toUs) return before;
-    const page = { fromUs, toUs, direction: 'forward', limit: MOST_ANCHORED } as const;
-    return [...(await this.bars.range(key, interval, page)), ...before];
+  private async before(key: SeriesKey, interval: IntervalName, first: StoredBar | undefined, limit: number) {
+    if (!first) return [];
+    return this.bars.range(key, interval, { fromUs: 0, toUs: first.openTimeUs, direction: 'backward', limit });
+  }
+
+  /** What was not read yet of the candles that anchored indicators count: from the anchor of `first` up to `known`. */
+  private async anchored(
+    key: SeriesKey,
+    interval: IntervalName,
+    specs: readonly IndicatorSpec[],
+    known: StoredBar,
+    first: StoredBar,
+  ) {
+    const fromUs = anchorUs(specs, interval, first.openTimeUs);
+    const toUs = known.openTimeUs;
+    if (fromUs >= toUs) return [];
+    return this.bars.range(key, interval, { fromUs, toUs, direction: 'forward', limit: MOST_ANCHORED });
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type TradesRecordedV1Data,
 } from '../../contracts/index.js';
 import { ConsumesBatch } from '../../platform/bus/index.js';
+import { CustomPointStore } from '../custom/custom-point.store.js';
 import { MinuteSummaries, type RollupPart, tradeParts } from './rollup.js';
 import { RollupStore } from './rollup.store.js';
 import { Summaries } from './summaries.service.js';
@@ -22,6 +23,7 @@ import { Summaries } from './summaries.service.js';
 export class RollupMerger {
   constructor(
     private readonly store: RollupStore,
+    private readonly points: CustomPointStore,
     private readonly summaries: Summaries,
     @InjectMetric('rollups_merged_total') private readonly merged: Counter,
   ) {}
@@ -34,8 +36,9 @@ export class RollupMerger {
   @ConsumesBatch(CustomPointsRecordedV1, 'aggregation.roll-up-custom-points', { batch: 64, lingerMs: 100 })
   async onCustomPointsRecorded(events: readonly CustomPointsRecordedV1Data[], tx: EntityManager): Promise<void> {
     const minutes = new MinuteSummaries(this.summaries.empty);
-    for (const { points } of events)
-      for (const { name, value, atUs } of points) minutes.of(CUSTOM_SOURCE, name, 'value').at(atUs).add(Number(value));
+    const sent = events.flatMap(({ points }) => points);
+    for (const { name, value, atUs } of await this.points.standing(tx, sent))
+      minutes.of(CUSTOM_SOURCE, name, 'value').at(atUs).add(Number(value));
     await this.merge(tx, minutes.parts());
   }
 

@@ -1,22 +1,16 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsInt, Max, Min } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
 import { INTERVAL_NAMES, type IntervalName, INTERVALS } from '../../contracts/index.js';
-import { RangeQuery, SourceQuery } from '../../platform/http/index.js';
+import { LimitParameter, RangeQuery, SourceQuery } from '../../platform/http/index.js';
+import { IntervalParameter } from '../interval.decorator.js';
 import { SpanParameter } from '../span.decorator.js';
 import { RELATIVE_ERROR } from './rollup.js';
 import type { Summary } from './summary.js';
 
 export class RollupsQuery extends RangeQuery {
-  @ApiPropertyOptional({ enum: INTERVAL_NAMES, default: '1h' })
-  @IsIn(INTERVAL_NAMES, { message: `must be one of ${INTERVAL_NAMES.join(', ')}` })
+  @IntervalParameter('1h')
   window: IntervalName = '1h';
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 500 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 500 })
   limit: number = 500;
 }
 

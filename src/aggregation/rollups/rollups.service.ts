@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { INTERVALS } from '../../contracts/index.js';
-import { badParameter } from '../../platform/errors/index.js';
-import { decodeCursor, encodeCursor, YEAR_9999_US } from '../../platform/http/index.js';
+import { cursorAt, cutWindows, rangeOf } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { cover } from '../cover.js';
 import type { Measure } from './rollup.js';
@@ -24,10 +23,7 @@ export class Rollups {
     private readonly summaries: Summaries,
   ) {}
 
-  /**
-   * What the numbers of [fromUs, toUs), both whole minutes, amount to, merged from whole hours and the minutes at the
-   * edges; undefined without any.
-   */
+  /** What the numbers of [fromUs, toUs), both whole minutes, amount to; undefined without any. */
   async over(key: SeriesKey, measure: Measure, fromUs: number, toUs: number): Promise<Summary | undefined> {
     const whole = this.summaries.empty(measure);
     for (const part of await this.store.within(key, measure, cover(fromUs, toUs))) whole.merge(part);
@@ -37,14 +33,12 @@ export class Rollups {
   /** The windows a request asks for; throws the problem of the parameter that is wrong. */
   async page(key: SeriesKey, measure: Measure, query: Omit<RollupsQuery, 'source'>): Promise<RollupPage> {
     const { window, limit } = query;
-    const span = spanOf(query);
-    const found = await this.store.range(key, measure, window, { ...span, limit: limit + 1 });
-    const isForward = span.direction === 'forward';
-    const page = isForward ? found.slice(0, limit) : found.slice(-limit);
-    const edge = found.length <= limit ? undefined : isForward ? found.at(-1) : page[0];
+    const page = { ...rangeOf(query), limit };
+    const found = await this.store.range(key, measure, window, { ...page, limit: limit + 1 });
+    const { items, nextUs } = cutWindows(found, page);
     return {
-      items: page.map((rollup) => ({ ...rollup, closeTimeUs: rollup.openTimeUs + INTERVALS[window] * 1000 })),
-      nextCursor: edge ? encodeCursor([edge.openTimeUs]) : null,
+      items: items.map((rollup) => ({ ...rollup, closeTimeUs: rollup.openTimeUs + INTERVALS[window] * 1000 })),
+      nextCursor: cursorAt(nextUs),
     };
   }
 
@@ -56,19 +50,4 @@ export class Rollups {
     const found = await this.store.range(key, measure, window, page);
     return new Map(found.map(({ openTimeUs, summary }) => [openTimeUs, summary]));
   }
-}
-
-function spanOf({ from, to, cursor }: Omit<RollupsQuery, 'source'>) {
-  const direction = from === undefined ? 'backward' : 'forward';
-  let fromUs = Math.max(0, from ?? 0);
-  let toUs = to ?? YEAR_9999_US;
-  if (fromUs >= toUs) throw badParameter('from', 'must be before to');
-  if (cursor !== undefined) {
-    const [edgeUs] = decodeCursor(cursor, 1);
-    if (typeof edgeUs !== 'number' || edgeUs < 0)
-      throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
-    if (direction === 'forward') fromUs = Math.max(fromUs, edgeUs);
-    else toUs = Math.min(toUs, edgeUs);
-  }
-  return { fromUs, toUs, direction } as const;
 }

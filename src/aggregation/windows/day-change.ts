@@ -1,4 +1,4 @@
-import { add, comparePositive, decimalText, exact, quotientText } from '../../contracts/index.js';
+import { comparePositive, decimalText, exact, quotientText, subtract } from '../../contracts/index.js';
 import type { Totals } from './window.store.js';
 
 export const DAY_US = 86_400_000_000;
@@ -50,7 +50,4 @@ export function changePercent(to: string, from: string): number {
 }
 
 /** a - b, exact text. */
-export function difference(a: string, b: string): string {
-  const { units, scale } = exact(b);
-  return decimalText(add(exact(a), { units: -units, scale }));
-}
+export const difference = (a: string, b: string): string => decimalText(subtract(exact(a), exact(b)));

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { formatInstant } from '../../contracts/index.js';
-import type { SeriesKey } from '../candles/candle.store.js';
+import { INCOMPLETE, type SeriesKey } from '../candles/candle.store.js';
 import { cover } from '../cover.js';
 
 /** A stretch of time of one series: whole minutes, epoch microseconds, `toUs` exclusive. */
@@ -36,7 +36,7 @@ type Row = {
   incomplete: boolean;
 };
 
-/** Rolling windows, read from whole hours and the minutes at their edges. */
+/** Rolling windows, read from the longest candles that fit. */
 @Injectable()
 export class WindowStore {
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
@@ -56,18 +56,16 @@ export class WindowStore {
            (array_agg(c.close order by c.open_time desc))[1]::text as close,
            trim_scale(sum(c.volume))::text as volume, trim_scale(sum(c.quote_volume))::text as quote_volume, sum(c.trades)::bigint as trades,
            trim_scale(sum(c.taker_buy_volume))::text as taker_buy_volume, trim_scale(sum(c.taker_buy_quote_volume))::text as taker_buy_quote_volume,
-           min(c.open_id) as first_id, max(c.close_id) as last_id
+           min(c.open_id) as open_id, max(c.close_id) as close_id
          from stretch s join aggregation.candle c
            on c.source = s.source and c.symbol = s.symbol and c.interval_name = s.interval_name
            and c.open_time >= s.from_time and c.open_time < s.to_time
          group by s.place, s.source, s.symbol
        )
-       select t.place, t.open, t.high, t.low, t.close, t.volume, t.quote_volume, t.trades, t.taker_buy_volume, t.taker_buy_quote_volume,
-         not exists (select from aggregation.candle c where c.source = t.source and c.symbol = t.symbol and c.interval_name = '1m' and c.open_time <= w.from_time)
-         or exists (select from aggregation.gap g where g.open and g.source = t.source and g.symbol = t.symbol
-           and case when g.from_at is null then g.from_trade_id <= t.last_id + 1 and g.to_trade_id >= t.first_id - 1
-                    else g.from_at < w.to_time and g.to_at >= w.from_time end) as incomplete
-       from total t join (select place, min(from_time) as from_time, max(to_time) as to_time from stretch group by place) w using (place)`,
+       select c.place, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades, c.taker_buy_volume, c.taker_buy_quote_volume,
+         not exists (select from aggregation.candle m where m.source = c.source and m.symbol = c.symbol and m.interval_name = '1m' and m.open_time <= c.open_time)
+         or ${INCOMPLETE} as incomplete
+       from (select * from total join (select place, min(from_time) as open_time, max(to_time) as close_time from stretch group by place) w using (place)) c`,
       [
         stretches.map((one) => one.place),
         stretches.map((one) => one.source),

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { exact, quotientText, VWAP_DECIMALS } from '../../contracts/index.js';
 import { durationText } from '../../platform/config/index.js';
 import { unknownSymbol } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, SourceQuery } from '../../platform/http/index.js';
+import { API, ApiProblems, cut, decodeCursor, encodeCursor, SourceQuery } from '../../platform/http/index.js';
 import type { SeriesKey } from '../candles/candle.store.js';
 import { SeriesFinder } from '../candles/series-finder.service.js';
 import { WindowStore } from './window.store.js';
@@ -68,14 +68,10 @@ export class WindowsController {
   }
 
   private async page({ symbols, source, limit, cursor }: DayChangesQuery) {
-    if (symbols) {
-      const keys = await Promise.all(symbols.map((symbol) => this.series.find(symbol, source)));
-      return { keys, nextCursor: null };
-    }
+    if (symbols) return { keys: await this.series.findAll(symbols, source), nextCursor: null };
     const found = await this.store.seriesAfter(cursor === undefined ? undefined : seriesOf(cursor), limit + 1, source);
-    const keys = found.slice(0, limit);
-    const last = found.length > limit ? keys.at(-1) : undefined;
-    return { keys, nextCursor: last ? encodeCursor([last.source, last.symbol]) : null };
+    const { items: keys, edge } = cut(found, { direction: 'forward', limit });
+    return { keys, nextCursor: edge ? encodeCursor([edge.source, edge.symbol]) : null };
   }
 }
 

@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, ArrayUnique, IsOptional, Matches } from 'class-validator';
 import { formatInstant } from '../../contracts/index.js';
-import { SourceQuery } from '../../platform/http/index.js';
+import { CursorParameter, LimitParameter, SourceQuery } from '../../platform/http/index.js';
 import { SpanParameter } from '../span.decorator.js';
 import type { DayChange } from './day-change.js';
 import type { Window } from './window.store.js';
@@ -21,17 +21,10 @@ export class DayChangesQuery extends SourceQuery {
   @Matches(/^[A-Z0-9.-]{1,40}$/, { each: true, message: 'must be a comma list of symbols such as BTCUSDT,ETHUSDT' })
   symbols?: string[];
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
+  @LimitParameter({ most: 100, byDefault: 100 })
   limit: number = 100;
 
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  @CursorParameter()
   cursor?: string;
 }
 
@@ -72,7 +65,7 @@ export class VwapQuery extends SourceQuery {
 export class VwapBody {
   @ApiProperty({ example: 'BTCUSDT' }) symbol!: string;
   @ApiProperty({ example: 'binance' }) source!: string;
-  /** As asked. */
+  /** `session`, or the span in the largest unit that divides it: `24h` is told as `1d`. */
   @ApiProperty({ example: 'session' }) window!: string;
   /** quoteVolume / volume, rounded half up to 8 decimals; null without volume. */
   @ApiProperty({ ...DECIMAL, nullable: true, example: '65083.66999999' }) vwap!: string | null;

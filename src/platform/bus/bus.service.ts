@@ -129,6 +129,11 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     );
   }
 
+  /** What waits for each consumer now, in whichever process it runs, and for how long. */
+  lag() {
+    return this.store.lag();
+  }
+
   onApplicationBootstrap(): void {
     for (const hearer of this.registry.hearers) this.subscribe(hearer);
     void this.database.whenReady().then(() => this.start());

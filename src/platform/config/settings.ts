@@ -15,6 +15,7 @@ import {
   Max,
   Min,
   MinLength,
+  ValidateBy,
   validateSync,
   type ValidationError,
 } from 'class-validator';
@@ -30,6 +31,12 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 /** `30s 5m 12h 30d` or `0` to milliseconds; anything else is left for the validator to name. */
 const duration = (): PropertyDecorator => Transform(({ value }) => durationMs(value) ?? (value === '0' ? 0 : value));
+/** 0, or at least so much: a slip such as 30m for 30d would lose what cannot be had again. */
+const neverOrFrom = (least: string, example: string): PropertyDecorator =>
+  ValidateBy(
+    { name: 'neverOrFrom', validator: { validate: (value) => value === 0 || Number(value) >= durationMs(least)! } },
+    { message: `must be 0 for never, or a duration of at least ${least} such as ${example}` },
+  );
 const number = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value));
 const list = (): PropertyDecorator =>
@@ -130,13 +137,11 @@ export class Settings {
   @IsArray() ANOMALIES: readonly AnomalySetting[] = [];
   /** Trades of days older than this are packed into compressed blocks; 0: never. */
   @duration()
-  @IsInt({ message: 'must be a duration such as 7d, or 0 for never' })
-  @Min(0)
+  @neverOrFrom('1h', '7d')
   TRADES_COMPRESS_AFTER = UNIT_MS.d * 7;
   /** Trades of days older than this are dropped, but not before they are recorded for so long; 0: never. */
   @duration()
-  @IsInt({ message: 'must be a duration such as 30d, or 0 for never' })
-  @Min(0)
+  @neverOrFrom('1d', '30d')
   TRADES_RETENTION = UNIT_MS.d * 30;
   /** Alerts that are resolved, and silences that ended, for longer than this are deleted with their history; 0: never. */
   @duration()

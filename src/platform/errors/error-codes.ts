@@ -45,7 +45,7 @@ export const ERRORS = {
   'parse.bad-trade': { status: 422, title: 'A trade frame lacks a field or has one of a wrong type' },
   'validate.price': { status: 422, title: 'The price is not a positive decimal' },
   'validate.size': { status: 422, title: 'The size is not a non-negative decimal' },
-  'validate.trade-id': { status: 422, title: 'The trade id is not an integer between 0 and 2^63 - 1' },
+  'validate.trade-id': { status: 422, title: 'The trade id is not an integer between 0 and 2^63 - 2' },
   'validate.time': { status: 422, title: 'The trade time is outside the accepted range' },
   'validate.symbol': { status: 422, title: 'The symbol is not 1 to 40 upper-case letters, digits, dots or dashes' },
   'store.refused': { status: 422, title: 'The database refused a trade' },

@@ -1,4 +1,5 @@
 export * from './instant.decorator.js';
+export * from './list.decorator.js';
 export * from './market-query.dto.js';
 export * from './open-api.js';
 export * from './page.js';

@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, Matches } from 'class-validator';
 import { InstantParameter } from './instant.decorator.js';
+import { CursorParameter } from './list.decorator.js';
 
 /** Every route with a symbol takes a source. */
 export class SourceQuery {
@@ -19,10 +20,7 @@ export class RangeQuery extends SourceQuery {
   @InstantParameter('Last instant, exclusive; left out, now.')
   to?: number;
 
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  @CursorParameter()
   cursor?: string;
 }
 

@@ -1,9 +1,9 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
-import { AppError } from '../errors/index.js';
+import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
+import { AppError, badParameter } from '../errors/index.js';
 
 /** Checks every DTO; unknown parameters are refused, because a misspelt one would be silently ignored. */
 export function validationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new StrictPipe({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -14,6 +14,20 @@ export function validationPipe(): ValidationPipe {
       });
     },
   });
+}
+
+class StrictPipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    // class-validator takes names that every object has, such as constructor, for declared ones
+    const stray = Object.keys(value ?? {}).find((name) => name in Object.prototype);
+    if (metadata.type === 'query' && stray !== undefined) throw badParameter(stray, 'is not a parameter of this route');
+    try {
+      return (await super.transform(value, metadata)) as unknown;
+    } catch (error) {
+      if (error instanceof RangeError) throw new AppError('http.bad-request', 'The body is nested too deeply');
+      throw error;
+    }
+  }
 }
 
 /** What would be right, in words. A value of the wrong type is told that, and not every bound it misses as well. */
