@@ -20,6 +20,7 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
   simulate [--face binance] [--port 9443] [--rate 1] [--seed 1]
                               serve the simulated markets on loopback as a server of that venue:
                               ${simulatedFaces.join(', ')}
+  test-rules FILE [FILE ...]  run tests of alert rules: input series, and the alerts that must come of them
   doctor                      settings in force (secrets masked) and whether the database answers
 `;
 
@@ -29,6 +30,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   seed: async (args) => (await import('./cli-seed.js')).runSeed(args),
   replay: runReplay,
   simulate: runSimulate,
+  'test-rules': async (args) => (await import('./cli-test-rules.js')).runTestRules(args),
   doctor: runDoctor,
 };
 

@@ -10,6 +10,8 @@ import { type HttpReceiver, httpReceiver, type MailReceiver, mailReceiver, type 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const KEY = '0123456789abcdef0123456789abcdef';
 
+type Said = any; // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
+
 let database: TestDatabase;
 let app: RunningApp;
 let hook: HttpReceiver;
@@ -47,8 +49,7 @@ async function start(): Promise<RunningApp> {
   return started;
 }
 
-async function send(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> {
-  // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
+async function send(method: string, path: string, body?: unknown): Promise<{ status: number; body: Said }> {
   const response = await fetch(`${app.url}/api/v1/${path}`, {
     method,
     ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
@@ -96,8 +97,7 @@ const resolveOf = (fired: Notice): Notice => ({
 const tell = (one: Notice, ...channels: string[]): Promise<void> =>
   app.app.get(Bus).transaction((tx) => app.app.get(Notifications).enqueue(tx, one, channels));
 
-async function listed(query = ''): Promise<any[]> {
-  // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
+async function listed(query = ''): Promise<Said[]> {
   return (await send('GET', `notifications?${query}`)).body.items;
 }
 /** States of the notifications of an alert, by kind. */
@@ -362,6 +362,29 @@ describe('a receiver in trouble', () => {
     await becomes(fired, { fired: 'sent' });
     expect(new Set(hook.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     expect((await send('GET', 'channels/ops')).body).toMatchObject({ healthy: true });
+  });
+
+  it('that took a part of a message gets the rest under another id, so that it does not drop it', async () => {
+    await webhook();
+    await settings({ groupWaitMs: 0, firingExpiresMs: 1000 });
+    const ending = notice();
+    await tell(ending, 'ops');
+    await becomes(ending, { fired: 'sent' });
+    const begun = notice();
+    const expired = async (): Promise<boolean> => (await statesOf(begun.alertId)).fired === 'dead';
+    let isOpen = false;
+    hook.behave(() => ({ status: isOpen ? 200 : 500 }));
+    await settings({ groupWaitMs: 300 });
+    await tell(begun, 'ops');
+    await tell(resolveOf(ending), 'ops');
+    await eventually(async () => expect(await expired()).toBe(true));
+    isOpen = true;
+    await settings({ groupWaitMs: 0, firingExpiresMs: 3_600_000 });
+    await becomes(ending, { fired: 'sent', resolved: 'sent' });
+    await becomes(begun, { fired: 'sent' });
+    const ids = hook.received.slice(-2).map(({ headers }) => headers['webhook-id']);
+    expect(new Set(ids).size).toBe(2);
+    expect(statuses().slice(-2).sort()).toEqual(['firing', 'resolved']);
   });
 
   it('that is gone is told so in sight, and gets what died of it once it is back', async () => {

@@ -92,9 +92,12 @@ export async function mailReceiver(options: { user?: string; pass?: string } = {
         ? done(null, { user: username })
         : done(Object.assign(new Error('Invalid login'), { responseCode: 535 })),
     onData: (stream, session, done) => {
-      void text(stream).then((raw) => {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
         const refused = refuse(++attempts);
         if (refused) return done(Object.assign(new Error(refused.message), { responseCode: refused.code }));
+        const raw = Buffer.concat(chunks).toString();
         received.push({ to: session.envelope.rcptTo.map(({ address }) => address), raw });
         done();
       });

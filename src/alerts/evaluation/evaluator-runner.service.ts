@@ -14,6 +14,7 @@ const LOOK_EVERY_MS = 100;
 const RETRY_MS = 1000;
 /** History is asked so often; then rules run without it, and what looks back has no data until trades fill it. */
 const MOST_ATTEMPTS = 5;
+const WAIT_FOR_OTHERS_US = 10_000_000;
 const SILENCES_KEPT_US = 90 * 86_400_000_000;
 
 type Lease = NonNullable<Awaited<ReturnType<EvaluatorStore['lease']>>>;
@@ -32,6 +33,7 @@ export class EvaluatorRunner implements OnApplicationBootstrap, OnModuleDestroy 
   private looking: Promise<void> | undefined;
   private warming: Promise<void> | undefined;
   private isStopping = false;
+  private caughtUpUs = 0;
   private readonly attempts = new WeakMap<LiveSeries, number>();
 
   constructor(
@@ -94,6 +96,7 @@ export class EvaluatorRunner implements OnApplicationBootstrap, OnModuleDestroy 
       throw error;
     }
     this.lease = lease;
+    this.caughtUpUs = nowUs();
     this.state = 'evaluating';
     this.standBy(false);
     this.logger.log(`Evaluating ${this.evaluator.ruleCount} rules over ${this.evaluator.series.length} series`);
@@ -118,6 +121,7 @@ export class EvaluatorRunner implements OnApplicationBootstrap, OnModuleDestroy 
     const now = nowUs();
     const isBehind = !this.bus.isCaughtUp(EVALUATE_TRADES);
     if (isBehind && this.evaluator.lagUs === 0) return; // it begins, and does not know yet how far behind
+    if (this.isWaitingForOthers(now)) return;
     const toUs = now - this.settings.CANDLE_LATENESS_MS * 1000 - (isBehind ? this.evaluator.lagUs : 0);
     const hasNews = await this.evaluator.passTime(now, toUs);
     const changes = this.evaluator.feeds.look(now);
@@ -132,6 +136,12 @@ export class EvaluatorRunner implements OnApplicationBootstrap, OnModuleDestroy 
         if (changes.length > 0) await this.store.forgetSilences(tx, now - SILENCES_KEPT_US);
       }),
     );
+  }
+
+  /** What is told beside the trades comes first, for a while: it may be of before. */
+  private isWaitingForOthers(now: number): boolean {
+    if (EVALUATOR_CONSUMERS.every((one) => one === EVALUATE_TRADES || this.bus.isCaughtUp(one))) this.caughtUpUs = now;
+    return now - this.caughtUpUs < WAIT_FOR_OTHERS_US && now !== this.caughtUpUs;
   }
 
   private async warmSeries(isStart = false): Promise<void> {

@@ -4,6 +4,7 @@ import type { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import {
   type AnomalyDetectedV1Data,
+  CUSTOM_SOURCE,
   type CustomPointsRecordedV1Data,
   type GapV1Data,
   isPolled,
@@ -156,6 +157,20 @@ export class Evaluator {
           one,
           one.tell((evaluation) => evaluation.tellCustom(name, Number(value), atUs)),
         );
+    this.takePoints(points);
+  }
+
+  /** A rule of source `custom` watches a series as it were a market: its points are prices. */
+  private takePoints(points: CustomPointsRecordedV1Data['points']): void {
+    for (const [symbol, ofSeries] of Map.groupBy(points, ({ name }) => name)) {
+      const key = { source: CUSTOM_SOURCE, symbol };
+      const one = this.find(key) ?? (this.book.isWatched(key) ? this.addNew(key) : undefined);
+      if (!one) continue;
+      const { transitions, late } = one.take(ofSeries.map(priceOf), 0, false);
+      this.moved.add(one);
+      this.keep(one, transitions);
+      if (late > 0) this.late.inc({ result: 'late' }, late);
+    }
   }
 
   missTrades({ source, symbol, fromUs, toUs }: GapV1Data, nowUs: number): void {
@@ -254,5 +269,12 @@ const tradesOf = ({ tradeIds, prices, sizes, tradedAtUs }: RecordedSeries): Hist
     price: Number(prices[index]),
     size: Number(sizes[index]),
   }));
+
+const priceOf = ({ key, value, atUs }: CustomPointsRecordedV1Data['points'][number]): HistoricalTrade => ({
+  tradeId: key,
+  tradedAtUs: atUs,
+  price: Number(value),
+  size: 0,
+});
 
 const positionOf = ({ key, position }: LiveSeries) => (position ? [{ ...key, ...position }] : []);

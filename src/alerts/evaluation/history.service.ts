@@ -48,7 +48,7 @@ export class History {
     let cursor: string | null = null;
     do {
       const limit = Math.min(PAGE, count - bars.length);
-      const query: Query = { source, window: interval, to: formatInstant(untilUs), limit, ...at(cursor) };
+      const query: Query = { source, window: interval, to: formatInstant(untilUs), limit, ...from(cursor) };
       const page: CandlesPage | undefined = await this.ask(`/ohlcv/${encodeURIComponent(symbol)}`, query);
       if (!page) break;
       bars.unshift(...page.candles.filter(({ closeTime }) => instant(closeTime) <= untilUs).map(barOf));
@@ -102,7 +102,7 @@ export class History {
   private async *pages<Page extends { nextCursor: string | null }>(path: string, query: Query): AsyncGenerator<Page> {
     let cursor: string | null = null;
     do {
-      const page: Page | undefined = await this.ask<Page>(path, { ...query, ...at(cursor) });
+      const page: Page | undefined = await this.ask<Page>(path, { ...query, ...from(cursor) });
       if (!page) return;
       yield page;
       cursor = page.nextCursor;
@@ -162,7 +162,7 @@ type AnomaliesPage = Readonly<{ items: { kind: AnomalyKind; at: string }[]; next
 type PointBody = Readonly<{ value: string; at: string }>;
 type PointsPage = Readonly<{ items: PointBody[]; nextCursor: string | null }>;
 
-const at = (cursor: string | null): { cursor?: string } => (cursor === null ? {} : { cursor });
+const from = (cursor: string | null): { cursor?: string } => (cursor === null ? {} : { cursor });
 
 const instant = (text: string): number => parseInstant(text)!;
 

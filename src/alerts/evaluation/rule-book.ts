@@ -56,6 +56,10 @@ export class RuleBook {
     return { faults, gone };
   }
 
+  isWatched(key: MarketKey): boolean {
+    return [...this.entries.values()].some(({ rule }) => watches(rule, key));
+  }
+
   runningAt(key: MarketKey): RunningRule[] {
     const running: RunningRule[] = [];
     for (const entry of this.entries.values()) {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { IntervalName } from '../../contracts/index.js';
+import { CUSTOM_SOURCE, type IntervalName } from '../../contracts/index.js';
 import type { Bar } from '../../platform/indicators/index.js';
 import type { InputRef } from '../conditions/index.js';
 import { Market } from '../inputs/index.js';
@@ -17,6 +17,7 @@ export class WarmUp {
 
   /** The past up to a position, that one included; without one up to what was recorded last. */
   async pastUpTo(key: MarketKey, inputs: readonly InputRef[], given: TradePosition | undefined): Promise<MarketPast> {
+    if (key.source === CUSTOM_SOURCE) return this.pointsUpTo(key, inputs, given);
     const position = given ?? (await this.history.lastTrade(key));
     if (!position) return { ...(await this.toldBefore(key, inputs, Infinity)), bars: new Map(), trades: [] };
     const minuteUs = Math.floor(position.tradedAtUs / MINUTE_US) * MINUTE_US;
@@ -25,6 +26,14 @@ export class WarmUp {
       bars: await this.barsBefore(key, inputs, minuteUs),
       trades: await this.history.tradesUpTo(key, minuteUs, position),
     };
+  }
+
+  /** Points of a custom series are prices; it has no candles. */
+  private async pointsUpTo(key: MarketKey, inputs: readonly InputRef[], position: TradePosition | undefined) {
+    const untilUs = position?.tradedAtUs ?? Date.now() * 1000;
+    const last = (await this.history.points(key.symbol, untilUs, untilUs + 1)).at(-1);
+    const told = await this.toldBefore(key, inputs, untilUs);
+    return { ...told, bars: new Map(), trades: last ? [{ tradedAtUs: last.atUs, price: last.value, size: 0 }] : [] };
   }
 
   /** The past up to an instant, exclusive. */

@@ -68,10 +68,9 @@ export class IntervalBars {
     for (const one of this.running.values()) {
       if (one.isCold) continue;
       const firstUs = Math.max(one.untilUs, this.startOf(first));
-      const isHole = Number.isFinite(one.untilUs) && firstUs > one.untilUs;
       for (let startUs = firstUs; startUs <= lastUs; startUs += this.stepUs) {
         const bar = this.bar(startUs);
-        if (bar) one.feed(bar, this.isTouched(startUs) || (isHole && startUs === firstUs));
+        if (bar) one.feed(bar, this.isTouched(startUs));
       }
     }
   }
@@ -166,7 +165,6 @@ class RunningIndicator {
   feed(bar: Bar, isTouched: boolean): void {
     this.value = this.indicator!.next(bar);
     this.untilUs = bar.openTimeUs + INTERVALS[this.interval] * 1000;
-    this.peekedAt = NaN;
     this.sinceTouched++;
     if (!isTouched) return;
     this.touchedUs = bar.openTimeUs;

@@ -13,6 +13,7 @@ const MOST_ASKED_MS = 3_600_000;
 export function askedPauseMs(header: string | undefined, nowMs: number): number {
   if (header === undefined) return 0;
   const text = header.trim();
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  return Number.isNaN(ms) ? 0 : Math.min(MOST_ASKED_MS, Math.max(0, ms));
+  if (/^\d{1,9}$/.test(text)) return Math.min(MOST_ASKED_MS, Number(text) * 1000);
+  const untilMs = /^[A-Z][a-z]{2,8}, /.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(untilMs) ? 0 : Math.min(MOST_ASKED_MS, Math.max(0, untilMs - nowMs));
 }

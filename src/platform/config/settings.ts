@@ -182,7 +182,13 @@ export class Settings {
     'info';
 }
 
-const DURATIONS = new Set(['ALERTS_RETENTION', 'EVENTS_RETENTION', 'FEAR_GREED_EVERY', 'TRADES_COMPRESS_AFTER', 'TRADES_RETENTION']);
+const DURATIONS = new Set([
+  'ALERTS_RETENTION',
+  'EVENTS_RETENTION',
+  'FEAR_GREED_EVERY',
+  'TRADES_COMPRESS_AFTER',
+  'TRADES_RETENTION',
+]);
 /** Settings whose values are never printed. */
 const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS', 'SMTP_URL']);
 
