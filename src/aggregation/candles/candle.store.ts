@@ -136,8 +136,8 @@ export class CandleStore {
          union all
          select (select c.source from aggregation.candle c where c.source > s.source order by c.source limit 1) from source s where s.source is not null
        )
-       select s.symbol, s.source from (select distinct wanted.symbol, source.source from unnest($1::text[]) as wanted(symbol), source where source is not null) s
-       where exists (select from aggregation.candle c where c.source = s.source and c.symbol = s.symbol)`,
+       select wanted.symbol, s.source from unnest($1::text[]) as wanted(symbol) cross join source s
+       cross join lateral (select from aggregation.candle c where c.source = s.source and c.symbol = wanted.symbol limit 1) known`,
       [symbols],
     )) as { symbol: string; source: string }[];
     return symbols.map((symbol) => rows.filter((row) => row.symbol === symbol).map((row) => row.source));

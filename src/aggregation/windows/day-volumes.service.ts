@@ -35,6 +35,7 @@ export class DayVolumes implements OnApplicationBootstrap, OnModuleDestroy {
       const toUs = endOfMinute(Date.now() * 1000);
       const days = (await this.store.openSeries()).map((key) => ({ ...key, fromUs: toUs - DAY_US, toUs }));
       const totals = await this.store.totals(days);
+      this.gauge.reset(); // a series that is not recorded any more has no volume of today
       for (const [i, { source, symbol }] of days.entries())
         this.gauge.set({ source, symbol }, Number(totals[i]?.volume ?? 0));
     } catch {
