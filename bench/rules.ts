@@ -19,6 +19,8 @@ import {
   RulesChangedV1,
   type Trade,
   TradesReceivedV1,
+  TradesRecordedV1,
+  type TradesRecordedV1Data,
 } from '../src/contracts/index.js';
 import { createApp } from '../src/create-app.js';
 import { Bus } from '../src/platform/bus/index.js';
@@ -182,6 +184,10 @@ async function live(): Promise<number> {
     const second = Math.floor((Date.now() - startedMs) / 1000);
     worst[second] = Math.max(worst[second] ?? 0, Math.round(Date.now() - atUs / 1000));
   });
+  const recorded: number[] = [];
+  app.get(EventEmitter2).on(TradesRecordedV1.name, ({ series }: TradesRecordedV1Data) => {
+    if (isCounting) recorded.push(Date.now() - series[0]!.firstReceivedAtUs / 1000);
+  });
   const load = new LoadOf(bus);
   load.start();
   await pause(10_000);
@@ -195,12 +201,16 @@ async function live(): Promise<number> {
   const used = process.cpuUsage(cpu);
   const cores = (used.user + used.system) / 1e6 / seconds;
   latencies.sort((a, b) => a - b);
+  recorded.sort((a, b) => a - b);
   const at = (share: number): string => (latencies[Math.floor(latencies.length * share)] ?? NaN).toFixed(1);
   console.log(
     `  ${Math.round((load.sent - sent) / seconds)} trades/s, ${Math.round((sumOf(evaluator) - evaluations) / seconds)} conditions/s, ${cores.toFixed(2)} cores of the whole process`,
   );
   console.log(
     `  ${latencies.length} alerts fired; trade to commit p50 ${at(0.5)} ms, p99 ${at(0.99)} ms (target ${TARGET_MS}), max ${latencies.at(-1)?.toFixed(1)} ms`,
+  );
+  console.log(
+    `  of that until the trade is recorded: p50 ${recorded[recorded.length >> 1]?.toFixed(1)} ms, p99 ${recorded[Math.floor(recorded.length * 0.99)]?.toFixed(1)} ms`,
   );
   console.log(
     `  slowest of each second, ms: ${worst.join(' ')}; event loop held up ${(loop.max / 1e6).toFixed(0)} ms at most`,

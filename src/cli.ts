@@ -14,7 +14,8 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
   migrate up|down|version     run what is missing, take the last one back (its tables with it), or list what is applied
   seed [--markets 10] [--minutes 1000] [--until T]
                               record so many minutes of the simulated markets, spread over the week before T (the last
-                              full ten minutes), for demos and tests; what is recorded already stays as it is
+                              full ten minutes), and install 15 sample rules, for demos and tests; what is there already
+                              stays as it is
   replay --file F [--file G]  serve a recorded session as a Binance server on loopback
          [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
   simulate [--face binance] [--port 9443] [--rate 1] [--seed 1]

@@ -238,6 +238,7 @@ export class Evaluator {
 
   private keep(one: LiveSeries, transitions: readonly RuleTransition[]): void {
     for (const transition of transitions) {
+      if (!isWorthKeeping(transition)) continue;
       const rule = this.book.ruleOf(transition.rule);
       if (rule) this.writer.add(rule, one.key, transition);
     }
@@ -261,6 +262,15 @@ export class Evaluator {
 
 /** So long after a gap is closed, its candles are put together anew. */
 const HEALED_WITHIN_MS = 2000;
+
+/** That nothing is known, or something again, where nothing is open or pending: a restart finds out by itself. */
+function isWorthKeeping({ before, after, transitions }: RuleTransition): boolean {
+  if (transitions.length === 0 || transitions.some(({ kind }) => kind !== 'no-data' && kind !== 'data-back'))
+    return true;
+  return [before, after].some(
+    ({ open, phase, resumes }) => open !== undefined || (resumes?.phase ?? phase) !== 'inactive',
+  );
+}
 
 const tradesOf = ({ tradeIds, prices, sizes, tradedAtUs }: RecordedSeries): HistoricalTrade[] =>
   tradeIds.map((tradeId, index) => ({
