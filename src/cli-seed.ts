@@ -38,7 +38,7 @@ export async function runSeed(args: string[]): Promise<void> {
         `Simulated markets (source "simulator"): ${sample.symbols.length} with ${sample.minutes} minutes each until ${formatInstant(sample.untilUs)}${isBeside ? ', beside a running Tapeline' : ''}`,
       );
       await seed(app, { ...sample, isBeside });
-      tellRules(await installSampleRules(app));
+      tellRules(await installSampleRules(app.get(Bus), dataSource));
       tellWhereToLook(settings, isBeside);
     } finally {
       await app.close();
