@@ -113,6 +113,25 @@ const RULE = {
   cooldown: '0s',
 };
 
+it.each([
+  ['POST', 'rules', { symbol: 'BTCUSDT', condition: 'price > 1', description: '\ud800' }, 'description'],
+  ['POST', 'rules', { symbol: 'BTCUSDT', condition: 'price > 1', labels: { a: '\u0000' } }, 'labels.a'],
+  [
+    'POST',
+    'silences',
+    { matchers: [{ name: 'rule', op: '=', value: 'r\u0000' }], for: '1h', comment: 'x' },
+    'matchers[0].value',
+  ],
+  ['POST', 'alerts', { name: 'x', labels: { '\ud800': 'a' } }, 'labels'],
+])('refuses in %s %s text that PostgreSQL cannot hold, and names the field', async (method, path, body, field) => {
+  const answer = await send(method, path, body);
+  expect([answer.status, answer.body.errors?.[0].field]).toEqual([400, field]);
+});
+
+it.each(['rules/%00', 'channels/%00'])('knows nothing that is called %s', async (path) => {
+  expect((await send('GET', path)).status).toBe(404);
+});
+
 describe('rules over REST', () => {
   it('are made, read, listed, replaced and deleted', async () => {
     const made = await send('POST', 'rules', RULE);

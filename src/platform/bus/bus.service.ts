@@ -110,6 +110,11 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.relay.standBy(consumer, isStandingBy);
   }
 
+  /** Resolves once a consumer of this process has handled what was told until now. */
+  idle(consumer: string): Promise<void> {
+    return this.relay.idle(consumer);
+  }
+
   /** Whether a consumer of this process has taken all there is for it. */
   isCaughtUp(consumer: string): boolean {
     return this.relay.isCaughtUp(consumer);

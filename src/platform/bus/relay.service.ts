@@ -98,6 +98,11 @@ export class Relay {
     return this.lanes.get(name)?.lane.isCaughtUp ?? false;
   }
 
+  /** Resolves once a consumer has handled what was there for it. */
+  async idle(name: string): Promise<void> {
+    await this.lanes.get(name)?.lane.idle();
+  }
+
   /** Hands a committed event to the consumers it was claimed for. */
   offer(consumers: readonly string[], delivery: Delivery): void {
     for (const name of consumers) this.lanes.get(name)?.lane.offer(delivery);

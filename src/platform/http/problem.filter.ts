@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, type ErrorCode, isTransientDatabaseError } from '../errors/index.js';
+import { AppError, errorCode, type ErrorCode, isTransientDatabaseError } from '../errors/index.js';
 import { problemOf } from './problem.js';
 
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
@@ -22,7 +22,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = translate(thrown);
-    if (error.status >= 500) this.logger.error({ err: thrown, code: error.code, url: request.url }, error.detail);
+    if (error.status >= 500)
+      this.logger.error({ err: loggable(thrown), code: error.code, url: request.url }, error.detail);
     answer(error, request, reply);
   }
 }
@@ -54,4 +55,11 @@ function translate(thrown: unknown): AppError {
 function statusOf(thrown: unknown): number {
   const { statusCode } = (thrown ?? {}) as { statusCode?: unknown };
   return typeof statusCode === 'number' ? statusCode : 500;
+}
+
+/** A database error carries what was to be written, secrets of channels too: of it only what failed is logged. */
+function loggable(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || !('driverError' in thrown)) return thrown;
+  const { name, message, stack } = thrown;
+  return { name, message, stack, code: errorCode(thrown) };
 }

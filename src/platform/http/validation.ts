@@ -21,11 +21,31 @@ class StrictPipe extends ValidationPipe {
     // class-validator takes names that every object has, such as constructor, for declared ones
     const stray = Object.keys(value ?? {}).find((name) => name in Object.prototype);
     if (metadata.type === 'query' && stray !== undefined) throw badParameter(stray, 'is not a parameter of this route');
+    refuseUnstorable(value, metadata);
     try {
       return (await super.transform(value, metadata)) as unknown;
     } catch (error) {
       if (error instanceof RangeError) throw new AppError('http.bad-request', 'The body is nested too deeply');
       throw error;
+    }
+  }
+}
+
+/** PostgreSQL holds neither U+0000 nor half a surrogate pair: no text of a request may have them, at any depth. */
+function refuseUnstorable(value: unknown, { type, data = '' }: ArgumentMetadata): void {
+  if (type !== 'body' && type !== 'param') return;
+  const isUnstorable = (text: string): boolean => text.includes('\0') || !text.isWellFormed();
+  const waiting: [field: string, value: unknown][] = [[data, value]];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const [field, one] = next;
+    if (typeof one === 'string' && isUnstorable(one)) {
+      if (type === 'param') throw new AppError('http.not-found', `There is nothing whose ${field} has such characters`);
+      throw badParameter(field, 'must hold no U+0000 and no half of a surrogate pair');
+    }
+    if (typeof one !== 'object' || one === null) continue;
+    for (const [name, each] of Object.entries(one)) {
+      const below = Array.isArray(one) ? `${field}[${name}]` : field === '' ? name : `${field}.${name}`;
+      waiting.push([field === '' ? 'body' : field, name], [below, each]);
     }
   }
 }
