@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { AggregationModule } from './aggregation/index.js';
-import { AlertsModule } from './alerts/index.js';
 import { DashboardModule } from './dashboard/index.js';
 import { IngestionModule } from './ingestion/index.js';
 import { BusModule } from './platform/bus/index.js';
@@ -15,7 +14,6 @@ const MODULES: Record<ModuleName, new () => object> = {
   ingestion: IngestionModule,
   processing: ProcessingModule,
   aggregation: AggregationModule,
-  alerts: AlertsModule,
   streaming: StreamingModule,
   dashboard: DashboardModule,
 };

@@ -1,5 +1,4 @@
 export * from './aggregation.events.js';
-export * from './alerts.events.js';
 export * from './anomaly-body.js';
 export * from './candle-body.js';
 export * from './decimal.js';

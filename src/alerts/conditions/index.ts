@@ -1,3 +1,0 @@
-export * from './condition.js';
-export * from './condition-error.js';
-export * from './input-ref.js';

@@ -1,1 +1,0 @@
-export { type RuleTestResult, runRuleTests } from './rule-test.js';
