@@ -1,5 +1,8 @@
 export type Side = 'buy' | 'sell';
 
+/** A canonical symbol: `BTCUSDT`. */
+export const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
+
 /** One trade as every venue is normalised to. Identity is (source, venueSymbol, tradeId). */
 export type Trade = Readonly<{
   /** Connector id: `binance`, `simulator`. */

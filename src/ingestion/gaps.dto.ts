@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { SYMBOL } from '../contracts/index.js';
 import { InstantParameter, SourceQuery } from '../platform/http/index.js';
 import { GAP_STATES, type GapState } from './gap.store.js';
 
@@ -10,7 +11,7 @@ const INSTANT = { type: String, format: 'date-time', nullable: true } as const;
 export class GapsQuery extends SourceQuery {
   @ApiPropertyOptional({ example: 'BTCUSDT' })
   @IsOptional()
-  @Matches(/^[A-Z0-9.-]{1,40}$/, { message: 'must be a symbol such as BTCUSDT' })
+  @Matches(SYMBOL, { message: 'must be a symbol such as BTCUSDT' })
   symbol?: string;
 
   /** A comma list; left out, all. */

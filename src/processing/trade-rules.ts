@@ -1,4 +1,4 @@
-import { canonicalDecimal, type Trade } from '../contracts/index.js';
+import { canonicalDecimal, SYMBOL, type Trade } from '../contracts/index.js';
 
 export type TradeFault = Readonly<{
   code: 'validate.price' | 'validate.size' | 'validate.trade-id' | 'validate.time' | 'validate.symbol';
@@ -10,7 +10,6 @@ export type TradeFault = Readonly<{
 const EARLIEST_US = Date.UTC(2009, 0, 3) * 1000;
 /** A venue's clock may run ahead of ours, but not by more. */
 const AHEAD_US = 24 * 3_600_000_000;
-const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
 /** Without leading zeros: ids are ordered as text, and 007 beside 7 would be one row but two trades. */
 const INTEGER = /^(0|[1-9]\d{0,18})$/;
 const LARGEST_ID = 2n ** 63n - 2n;

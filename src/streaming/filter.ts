@@ -12,7 +12,6 @@ export type Filter = Readonly<{
   window?: string;
 }>;
 
-export const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
 export const SOURCE = /^[a-z0-9-]{1,40}$/;
 export const MAX_SYMBOLS = 500;
 

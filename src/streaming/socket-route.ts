@@ -1,5 +1,5 @@
-import { INTERVAL_NAMES, type IntervalName } from '../contracts/index.js';
-import { type Filter, filterFor, SOURCE, SYMBOL } from './filter.js';
+import { INTERVAL_NAMES, type IntervalName, SYMBOL } from '../contracts/index.js';
+import { type Filter, filterFor, SOURCE } from './filter.js';
 
 /** Where a WebSocket leads: `/ws` takes subscriptions, the others come with theirs. */
 export type SocketRoute =

@@ -1,7 +1,8 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
-import { MAX_SYMBOLS, SOURCE, SYMBOL } from './filter.js';
+import { SYMBOL } from '../contracts/index.js';
+import { MAX_SYMBOLS, SOURCE } from './filter.js';
 import { STREAM_TYPES, type StreamType } from './published.js';
 
 /** `a,b` or repeated parameters to a list. An empty one is refused: a client whose list ran empty does not want everything. */

@@ -1,4 +1,5 @@
-import { MAX_SYMBOLS, SYMBOL } from './filter.js';
+import { SYMBOL } from '../contracts/index.js';
+import { MAX_SYMBOLS } from './filter.js';
 import { STREAM_TYPES, type StreamType } from './published.js';
 
 /** What a client asks on `/ws`. No symbols: all; no types: all, filled in here. */

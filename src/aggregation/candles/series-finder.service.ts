@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { SYMBOL } from '../../contracts/index.js';
 import { preferredSource, Settings } from '../../platform/config/index.js';
 import { unknownSymbol } from '../../platform/errors/index.js';
 import { CandleStore, type SeriesKey } from './candle.store.js';
-
-/** What a recorded symbol looks like; nothing else, such as U+0000, is put to the database. */
-const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
 
 /** Which series a request means. */
 @Injectable()

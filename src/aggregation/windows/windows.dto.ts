@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayUnique, IsOptional, Matches } from 'class-validator';
-import { formatInstant } from '../../contracts/index.js';
+import { formatInstant, SYMBOL } from '../../contracts/index.js';
 import { CursorParameter, LimitParameter, SourceQuery } from '../../platform/http/index.js';
 import { SpanParameter } from '../span.decorator.js';
 import type { DayChange } from './day-change.js';
@@ -18,7 +18,7 @@ export class DayChangesQuery extends SourceQuery {
   @Transform(({ value }) => String(value).split(','))
   @ArrayUnique({ message: 'must not name a symbol twice' })
   @ArrayMaxSize(100, { message: 'must be at most 100 symbols' })
-  @Matches(/^[A-Z0-9.-]{1,40}$/, { each: true, message: 'must be a comma list of symbols such as BTCUSDT,ETHUSDT' })
+  @Matches(SYMBOL, { each: true, message: 'must be a comma list of symbols such as BTCUSDT,ETHUSDT' })
   symbols?: string[];
 
   @LimitParameter({ most: 100, byDefault: 100 })
