@@ -1,4 +1,5 @@
 import { ANOMALY_SIGNALS, type AnomalySignal, type DetectorName, DETECTORS } from '../../contracts/index.js';
+import { entriesOf, type Entry } from './json-list.js';
 
 const MOST_ENTRIES = 1000;
 const MOST_SYMBOLS = 1000;
@@ -44,7 +45,7 @@ const FIELDS = Object.keys(RULES) as (keyof AnomalySetting)[];
 /** Reads ANOMALIES; every fault names its entry and field. */
 export function readAnomalies(text: string | undefined): { anomalies: AnomalySetting[]; faults: string[] } {
   if (text === undefined) return { anomalies: [], faults: [] };
-  const entries = listOf(text);
+  const entries = entriesOf(text);
   if (!entries) return { anomalies: [], faults: ['ANOMALIES: must be a JSON list of objects'] };
   const faults: string[] = [];
   if (entries.length > MOST_ENTRIES) faults.push(`ANOMALIES: ${entries.length} entries, at most ${MOST_ENTRIES}`);
@@ -54,20 +55,6 @@ export function readAnomalies(text: string | undefined): { anomalies: AnomalySet
   });
   return { anomalies: faults.length > 0 ? [] : anomalies, faults };
 }
-
-type Entry = Readonly<Record<string, unknown>>;
-
-function listOf(text: string): Entry[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every(isObject) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isObject = (value: unknown): value is Entry =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function faultsOf(entry: Entry): string[] {
   const strays = Object.keys(entry).filter((key) => !Object.hasOwn(RULES, key));

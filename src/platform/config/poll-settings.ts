@@ -1,5 +1,6 @@
 import { compile } from 'json-p3';
 import { durationMs, UNIT_MS } from './duration.js';
+import { entriesOf, type Entry, isObject } from './json-list.js';
 
 const MOST_POLLS = 100;
 const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,39}$/;
@@ -28,7 +29,7 @@ export type PollSetting = Readonly<{
 /** Reads POLLS. No fault shows a value: addresses and headers hold keys. */
 export function readPolls(text: string | undefined): { polls: PollSetting[]; faults: string[] } {
   if (text === undefined) return { polls: [], faults: [] };
-  const entries = listOf(text);
+  const entries = entriesOf(text);
   if (!entries) return { polls: [], faults: ['POLLS: the given value (not shown) must be a JSON list of objects'] };
   const faults: string[] = [];
   if (entries.length > MOST_POLLS) faults.push(`POLLS: ${entries.length} entries, at most ${MOST_POLLS}`);
@@ -41,20 +42,6 @@ export function readPolls(text: string | undefined): { polls: PollSetting[]; fau
   });
   return { polls, faults };
 }
-
-type Entry = Readonly<Record<string, unknown>>;
-
-function listOf(text: string): Entry[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every(isObject) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isObject = (value: unknown): value is Entry =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The entry as it is used; it only holds when nothing was found wrong. */
 function pollOf(entry: Entry, wrong: string[]): PollSetting {
