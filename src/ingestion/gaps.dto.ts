@@ -1,11 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { IsIn, IsOptional, Matches } from 'class-validator';
 import { SYMBOL } from '../contracts/index.js';
-import { InstantParameter, SourceQuery } from '../platform/http/index.js';
+import { CursorParameter, InstantParameter, LimitParameter, SourceQuery } from '../platform/http/index.js';
 import { GAP_STATES, type GapState } from './gap.store.js';
 
-const ID = { message: 'must be a trade id, an integer between 0 and 2^63 - 1, as text' };
+const ID = { message: 'must be a trade id, an integer between 0 and 2^63 - 2, as text' };
 const INSTANT = { type: String, format: 'date-time', nullable: true } as const;
 
 export class GapsQuery extends SourceQuery {
@@ -27,17 +27,10 @@ export class GapsQuery extends SourceQuery {
   @IsIn(['true', 'false'], { message: 'must be true or false' })
   requested?: 'true' | 'false';
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(500)
+  @LimitParameter({ most: 500, byDefault: 100 })
   limit: number = 100;
 
-  /** `nextCursor` of the answer before. */
-  @ApiPropertyOptional()
-  @IsOptional()
-  @Matches(/^[\w-]{1,400}$/, { message: 'must be the nextCursor of an earlier answer' })
+  @CursorParameter()
   cursor?: string;
 }
 

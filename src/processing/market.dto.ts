@@ -1,16 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsInt, Max, Min } from 'class-validator';
-import { RangeQuery } from '../platform/http/index.js';
-
-const DECIMAL = { type: String, format: 'decimal' } as const;
+import { DECIMAL, LimitParameter, RangeQuery } from '../platform/http/index.js';
 
 export class TradesQuery extends RangeQuery {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @LimitParameter({ most: 1000, byDefault: 100 })
   limit: number = 100;
 }
 

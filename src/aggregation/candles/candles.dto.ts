@@ -1,10 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { LimitParameter, RangeQuery } from '../../platform/http/index.js';
+import { DECIMAL, LimitParameter, RangeQuery } from '../../platform/http/index.js';
 import { IntervalParameter } from '../interval.decorator.js';
-
-const DECIMAL = { type: String, format: 'decimal' } as const;
 
 export class OhlcvQuery extends RangeQuery {
   @IntervalParameter('1m')

@@ -1,10 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
-import { SourceQuery } from '../../platform/http/index.js';
+import { DECIMAL, SourceQuery } from '../../platform/http/index.js';
 import { SpanParameter } from '../span.decorator.js';
 
-const DECIMAL = { type: String, format: 'decimal' } as const;
 const SIDE_DECIMAL = { ...DECIMAL, nullable: true } as const;
 const NULLABLE_NUMBER = { type: Number, nullable: true } as const;
 

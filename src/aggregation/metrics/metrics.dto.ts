@@ -1,9 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { DECIMAL } from '../../platform/http/index.js';
 import { SeriesAnomaliesBody } from '../anomalies/anomalies.dto.js';
 import { IndicatorPointBody } from '../indicators/indicators.dto.js';
 import { DayChangeBody } from '../windows/windows.dto.js';
-
-const DECIMAL = { type: String, format: 'decimal' } as const;
 
 export class LastMinuteBody {
   @ApiProperty({ format: 'date-time', example: '2026-08-09T21:05:00Z' }) openTime!: string;

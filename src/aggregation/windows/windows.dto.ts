@@ -2,12 +2,10 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayUnique, IsOptional, Matches } from 'class-validator';
 import { formatInstant, SYMBOL } from '../../contracts/index.js';
-import { CursorParameter, LimitParameter, SourceQuery } from '../../platform/http/index.js';
+import { CursorParameter, DECIMAL, LimitParameter, SourceQuery } from '../../platform/http/index.js';
 import { SpanParameter } from '../span.decorator.js';
 import type { DayChange } from './day-change.js';
 import type { Window } from './window.store.js';
-
-const DECIMAL = { type: String, format: 'decimal' } as const;
 
 export class DayChangesQuery extends SourceQuery {
   @ApiPropertyOptional({

@@ -1,3 +1,4 @@
+export * from './decimal.js';
 export * from './instant.decorator.js';
 export * from './list.decorator.js';
 export * from './market-query.dto.js';
