@@ -7,6 +7,7 @@ import { AggregationGapTimes1700000000006 } from './1700000000006-aggregation-ga
 import { AggregationRollups1700000000007 } from './1700000000007-aggregation-rollups.js';
 import { AggregationAnomalies1700000000008 } from './1700000000008-aggregation-anomalies.js';
 import { ProcessingPacking1700000000009 } from './1700000000009-processing-packing.js';
+import { Alerts1700000000010 } from './1700000000010-alerts.js';
 
 /** In the order in which they run. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   AggregationRollups1700000000007,
   AggregationAnomalies1700000000008,
   ProcessingPacking1700000000009,
+  Alerts1700000000010,
 ];

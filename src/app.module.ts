@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { AggregationModule } from './aggregation/index.js';
+import { AlertsModule } from './alerts/index.js';
 import { DashboardModule } from './dashboard/index.js';
 import { IngestionModule } from './ingestion/index.js';
 import { BusModule } from './platform/bus/index.js';
@@ -14,6 +15,7 @@ const MODULES: Record<ModuleName, new () => object> = {
   ingestion: IngestionModule,
   processing: ProcessingModule,
   aggregation: AggregationModule,
+  alerts: AlertsModule,
   streaming: StreamingModule,
   dashboard: DashboardModule,
 };

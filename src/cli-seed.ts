@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { installSampleRules } from './alerts/rules/seed.tool.js';
 import { numberOf, UsageError } from './cli-arguments.js';
 import { withDatabase } from './cli-database.js';
 import { formatInstant, parseInstant } from './contracts/index.js';
@@ -37,6 +38,7 @@ export async function runSeed(args: string[]): Promise<void> {
         `Simulated markets (source "simulator"): ${sample.symbols.length} with ${sample.minutes} minutes each until ${formatInstant(sample.untilUs)}${isBeside ? ', beside a running Tapeline' : ''}`,
       );
       await seed(app, { ...sample, isBeside });
+      tellRules(await installSampleRules(app.get(Bus), dataSource));
       tellWhereToLook(settings, isBeside);
     } finally {
       await app.close();
@@ -122,6 +124,12 @@ async function closed(app: NestFastifyApplication, { symbols, untilUs }: Sample)
       (await server.inject(path)).json<{ candles: { closed: boolean }[] }>().candles[0]?.closed === false;
     while ((await isOpen()) && performance.now() < untilMs) await pause(LOOK_EVERY_MS);
   }
+}
+
+function tellRules(installed: number): void {
+  console.log(
+    installed === 0 ? 'The sample rules are there already' : `${installed} sample rules installed: GET /api/v1/rules`,
+  );
 }
 
 function tellWhereToLook({ HOST, PORT }: Settings, isBeside: boolean): void {

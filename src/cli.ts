@@ -14,12 +14,14 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
   migrate up|down|version     run what is missing, take the last one back (its tables with it), or list what is applied
   seed [--markets 10] [--minutes 1000] [--until T]
                               record so many minutes of the simulated markets, spread over the week before T (the last
-                              full ten minutes), for demos and tests; what is recorded already stays as it is
+                              full ten minutes), and install 15 sample rules, for demos and tests; what is there already
+                              stays as it is
   replay --file F [--file G]  serve a recorded session as a Binance server on loopback
          [--speed 10] [--port 9443] [--repeat 1] [--shuffle 5s] [--disconnects 0] [--seed N]
   simulate [--face binance] [--port 9443] [--rate 1] [--seed 1]
                               serve the simulated markets on loopback as a server of that venue:
                               ${simulatedFaces.join(', ')}
+  test-rules FILE [FILE ...]  run tests of alert rules: input series, and the alerts that must come of them
   doctor                      settings in force (secrets masked) and whether the database answers
 `;
 
@@ -29,6 +31,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   seed: async (args) => (await import('./cli-seed.js')).runSeed(args),
   replay: runReplay,
   simulate: runSimulate,
+  'test-rules': async (args) => (await import('./cli-test-rules.js')).runTestRules(args),
   doctor: runDoctor,
 };
 

@@ -19,7 +19,7 @@ let app: RunningApp;
 beforeAll(async () => {
   database = await testDatabase();
   app = await startApp(database.connection, {
-    MODULES: 'processing,aggregation,streaming,ingestion',
+    MODULES: 'processing,aggregation,alerts,streaming,ingestion',
     FEEDS: 'binance',
     BINANCE_WS_URL: 'ws://127.0.0.1:1',
   });

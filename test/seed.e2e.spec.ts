@@ -102,10 +102,13 @@ describe('cli seed', () => {
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('source "simulator"');
     expect(out).toContain(`${countOf(SAMPLE).toLocaleString('en')} trades recorded in`);
+    expect(out).toContain('15 sample rules installed');
   });
 
   it('finds nothing to do the second time', async () => {
-    expect((await seed('--minutes', '20', '--until', UNTIL)).out).toContain('Nothing to do');
+    const { out } = await seed('--minutes', '20', '--until', UNTIL);
+    expect(out).toContain('Nothing to do');
+    expect(out).toContain('sample rules are there already');
   });
 
   it('leaves a database that Tapeline goes on with, and no gap that is fetched', async () => {
@@ -113,6 +116,7 @@ describe('cli seed', () => {
     await app.ready();
     expect(await stored()).toEqual({ trades: countOf(SAMPLE), minutes: 40 });
     await compareCandles(SAMPLE);
+    expect((await get<{ items: unknown[] }>('rules')).items).toHaveLength(15);
     // the feed first heals what was traded since
     await eventually(async () => {
       const behind = await get<{ symbols: { symbol: string; trades: number }[]; openGaps: number }>('feeds/simulator');

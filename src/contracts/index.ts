@@ -1,4 +1,5 @@
 export * from './aggregation.events.js';
+export * from './alerts.events.js';
 export * from './anomaly-body.js';
 export * from './candle-body.js';
 export * from './decimal.js';

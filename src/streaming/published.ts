@@ -1,4 +1,7 @@
 import {
+  AlertFiredV1,
+  type AlertFiredV1Data,
+  AlertResolvedV1,
   AnomalyDetectedV1,
   anomalyBody,
   type AnyEvent,
@@ -67,6 +70,20 @@ export const PUBLISHED = [
     hearer: 'streaming.publish-anomalies',
     updates: (data) => [
       { subject: { source: data.source, symbol: data.symbol }, bodies: [JSON.stringify(anomalyBody(data))] },
+    ],
+  }),
+  published({
+    type: 'alert',
+    event: AlertFiredV1,
+    hearer: 'streaming.publish-fired-alerts',
+    updates: (data) => [alertOf('firing', data)],
+  }),
+  published({
+    type: 'alert',
+    event: AlertResolvedV1,
+    hearer: 'streaming.publish-resolved-alerts',
+    updates: ({ startedAtUs, occurrences, ...data }) => [
+      alertOf('resolved', data, { startedAt: formatInstant(startedAtUs), occurrences }),
     ],
   }),
   published({
@@ -144,6 +161,17 @@ function candlesOf(candles: readonly CandleData[]): Bodies[] {
 function candleJson(candle: CandleData): string {
   const { symbol, source, interval: window } = candle;
   return JSON.stringify({ symbol, source, window, ...candleBody(candle) });
+}
+
+function alertOf(
+  state: 'firing' | 'resolved',
+  { alertId, atUs, source, symbol, ...data }: AlertFiredV1Data,
+  more: Readonly<Record<string, unknown>> = {},
+): Bodies {
+  const body = { id: alertId, state, source, symbol, ...data, at: formatInstant(atUs), ...more };
+  // a manual alert may be about no market
+  const subject = { source, ...(symbol === '' ? {} : { symbol }) };
+  return { subject, bodies: [JSON.stringify(body)] };
 }
 
 function feedOf({ source, state, reason, atUs }: FeedChangedV1Data): Bodies {

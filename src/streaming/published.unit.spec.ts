@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  AlertFiredV1,
+  AlertResolvedV1,
   AnomalyDetectedV1,
   type CandleData,
   CandlesClosedV1,
@@ -50,8 +52,15 @@ const jsonOf = (publication: ReturnType<typeof publicationOf>): unknown[] =>
 
 describe('published', () => {
   it('names every type once', () => {
-    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'anomaly', 'feed']);
-    expect(durableEvents()).toEqual([TradesRecordedV1, CandlesClosedV1, CandlesRevisedV1, AnomalyDetectedV1]);
+    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'anomaly', 'alert', 'feed']);
+    expect(durableEvents()).toEqual([
+      TradesRecordedV1,
+      CandlesClosedV1,
+      CandlesRevisedV1,
+      AnomalyDetectedV1,
+      AlertFiredV1,
+      AlertResolvedV1,
+    ]);
     expect(durableEvents(['candle', 'feed'])).toEqual([]);
   });
 
@@ -131,6 +140,22 @@ describe('published', () => {
       ['8.0', '8.1'],
       ['8'],
     ]);
+  });
+
+  it('makes an alert of its firing and of its end, which can be resumed from', () => {
+    const told = { ruleId: 'btc_high', name: 'High', severity: 'high', condition: 'price > 1', value: 2 } as const;
+    const fired = { alertId: '4', ...told, source: 'binance', symbol: 'BTCUSDT', atUs: AT_US, silenced: false };
+    const publication = publicationOf(AlertFiredV1.name, { ...fired, reason: 'condition' }, '9');
+    expect(publication.groups[0]!.subject).toEqual({ type: 'alert', source: 'binance', symbol: 'BTCUSDT' });
+    expect(jsonOf(publication)).toMatchObject([
+      { type: 'alert', id: '4', state: 'firing', ...told, reason: 'condition', at: '2026-08-09T21:05:48.167634Z' },
+    ]);
+    const ended = { ...fired, reason: 'deleted', startedAtUs: AT_US, occurrences: 3 };
+    expect(jsonOf(publicationOf(AlertResolvedV1.name, ended, '10'))).toMatchObject([
+      { state: 'resolved', reason: 'deleted', occurrences: 3, startedAt: '2026-08-09T21:05:48.167634Z' },
+    ]);
+    const raised = publicationOf(AlertFiredV1.name, { ...fired, source: '', symbol: '' }, '11');
+    expect(raised.groups[0]!.subject).toEqual({ type: 'alert', source: '' });
   });
 
   it('makes an anomaly, which can be resumed from', () => {

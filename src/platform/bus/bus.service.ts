@@ -95,6 +95,31 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.transactions.afterCommit(tx, () => this.emit(event, data));
   }
 
+  /** Runs `act` once the transaction of `tx` has committed, and never if it does not. */
+  afterCommit(tx: EntityManager, act: () => void): void {
+    this.transactions.afterCommit(tx, act);
+  }
+
+  /** Runs `act` once the transaction of `tx` is over: for what was changed in memory ahead of it. */
+  afterEnd(tx: EntityManager, act: (isCommitted: boolean) => void): void {
+    this.transactions.afterEnd(tx, act);
+  }
+
+  /** Whether this process leaves the deliveries of a consumer to another one, or to a later moment of its own. */
+  standBy(consumer: string, isStandingBy: boolean): void {
+    this.relay.standBy(consumer, isStandingBy);
+  }
+
+  /** Resolves once a consumer of this process has handled what was told until now. */
+  idle(consumer: string): Promise<void> {
+    return this.relay.idle(consumer);
+  }
+
+  /** Whether a consumer of this process has taken all there is for it. */
+  isCaughtUp(consumer: string): boolean {
+    return this.relay.isCaughtUp(consumer);
+  }
+
   /** One transaction whose appended events reach their consumers after the commit. */
   transaction<T>(work: (tx: EntityManager) => Promise<T>): Promise<T> {
     return this.transactions.run(work);

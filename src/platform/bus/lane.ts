@@ -9,6 +9,7 @@ export class Lane {
   private behind = true;
   /** Look into the database once at the next turn. */
   private lookDue = false;
+  private handling = false;
 
   constructor(
     private readonly options: Readonly<{ batch: number; lingerMs: number; boundBytes: number }>,
@@ -23,6 +24,11 @@ export class Lane {
     return false;
   }
 
+  /** Nothing waits, here or in the database, and nothing is being handled. */
+  get isCaughtUp(): boolean {
+    return !this.behind && this.waiting.length === 0 && !this.handling;
+  }
+
   offer(delivery: Delivery): void {
     this.push(delivery);
     this.running ??= this.drain();
@@ -32,6 +38,12 @@ export class Lane {
   look(): void {
     this.lookDue = true;
     this.running ??= this.drain();
+  }
+
+  /** As look, and what is new waits in the database behind what is due there. */
+  catchUp(): void {
+    this.behind = true;
+    this.look();
   }
 
   async idle(): Promise<void> {
@@ -56,12 +68,15 @@ export class Lane {
         if (this.waiting.length === 0) return;
         if (this.options.lingerMs > 0 && this.waiting.length < this.options.batch) await pause(this.options.lingerMs);
         const batch = this.waiting.splice(0, this.options.batch);
+        this.handling = true;
         await this.run(batch);
+        this.handling = false;
         for (const delivery of batch) this.weightBytes -= delivery.weightBytes;
       }
     } catch {
       this.behind = true; // the claim failed: the relay's next look tries again
     } finally {
+      this.handling = false;
       this.running = undefined;
     }
   }

@@ -68,6 +68,19 @@ async function caughtUp(options?: Parameters<typeof start>[0]) {
 }
 
 describe('a lane', () => {
+  it('is caught up when it found nothing more and has handled what it took', async () => {
+    const { lane, goOn } = start();
+    expect(lane.isCaughtUp).toBe(false);
+    lane.look();
+    await goOn();
+    expect(lane.isCaughtUp).toBe(true);
+    lane.offer(delivery(1));
+    await settled();
+    expect(lane.isCaughtUp).toBe(false);
+    await goOn();
+    expect(lane.isCaughtUp).toBe(true);
+  });
+
   it('takes no new event before it has looked into the database once and found nothing more', async () => {
     const { lane, stored, runs, finish } = start();
     stored.push(delivery(1));

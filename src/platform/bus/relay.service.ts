@@ -35,6 +35,8 @@ export class Relay {
   private poll: NodeJS.Timeout | undefined;
   private census: NodeJS.Timeout | undefined;
   private foreign = new Set<string>();
+  /** Consumers that take nothing for now. */
+  private readonly standingBy = new Set<string>();
   private stopping = false;
 
   constructor(
@@ -81,8 +83,24 @@ export class Relay {
   localConsumers(eventName: string): string[] {
     if (this.stopping) return [];
     return [...this.lanes.values()]
-      .filter(({ consumer, lane }) => consumer.event.name === eventName && lane.takesNew())
+      .filter(({ consumer }) => consumer.event.name === eventName && !this.standingBy.has(consumer.name))
+      .filter(({ lane }) => lane.takesNew())
       .map(({ consumer }) => consumer.name);
+  }
+
+  /** A consumer that stands by keeps what it holds, and takes nothing more: its deliveries wait for whoever claims them. */
+  standBy(name: string, isStandingBy: boolean): void {
+    if (isStandingBy) this.standingBy.add(name);
+    else if (this.standingBy.delete(name)) this.lanes.get(name)?.lane.catchUp();
+  }
+
+  isCaughtUp(name: string): boolean {
+    return this.lanes.get(name)?.lane.isCaughtUp ?? false;
+  }
+
+  /** Resolves once a consumer has handled what was there for it. */
+  async idle(name: string): Promise<void> {
+    await this.lanes.get(name)?.lane.idle();
   }
 
   /** Hands a committed event to the consumers it was claimed for. */
@@ -112,7 +130,8 @@ export class Relay {
   }
 
   private claim(consumer: Consumer): Promise<Delivery[]> {
-    return this.stopping ? Promise.resolve([]) : this.store.claim(consumer.name, CLAIM_LIMIT, LEASE_MS);
+    if (this.stopping || this.standingBy.has(consumer.name)) return Promise.resolve([]);
+    return this.store.claim(consumer.name, CLAIM_LIMIT, LEASE_MS);
   }
 
   /** Never throws: every delivery ends settled, postponed, dead, or left to whoever claims it next. */

@@ -6,17 +6,26 @@ import { DataSource, type EntityManager } from 'typeorm';
 export class Transactions {
   private readonly logger = new Logger('Transactions');
   private readonly onCommit = new WeakMap<EntityManager, (() => void)[]>();
+  private readonly onEnd = new WeakMap<EntityManager, ((isCommitted: boolean) => void)[]>();
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
 
   async run<T>(work: (tx: EntityManager) => Promise<T>): Promise<T> {
     const afterwards: (() => void)[] = [];
-    const result = await this.dataSource.transaction(async (tx) => {
-      this.onCommit.set(tx, afterwards);
-      return work(tx);
-    });
-    for (const act of afterwards) this.attempt(act);
-    return result;
+    const atEnd: ((isCommitted: boolean) => void)[] = [];
+    let isCommitted = false;
+    try {
+      const result = await this.dataSource.transaction(async (tx) => {
+        this.onCommit.set(tx, afterwards);
+        this.onEnd.set(tx, atEnd);
+        return work(tx);
+      });
+      isCommitted = true;
+      for (const act of afterwards) this.attempt(act);
+      return result;
+    } finally {
+      for (const act of atEnd) this.attempt(() => act(isCommitted));
+    }
   }
 
   /** `act` runs once the transaction of `tx` has committed, never when it rolls back. Throws outside `run`. */
@@ -26,7 +35,14 @@ export class Transactions {
     acts.push(act);
   }
 
-  /** The transaction has committed: nothing that fails now may make it look as if it had not. */
+  /** `act` runs once the transaction of `tx` is over. Without an answer of the database it counts as rolled back. */
+  afterEnd(tx: EntityManager, act: (isCommitted: boolean) => void): void {
+    const acts = this.onEnd.get(tx);
+    if (!acts) throw new Error('This EntityManager is not in a transaction of the bus: use bus.transaction()');
+    acts.push(act);
+  }
+
+  /** The transaction is over: nothing that fails now may make it look otherwise. */
   private attempt(act: () => void): void {
     try {
       act();

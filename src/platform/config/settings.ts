@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
+  ArrayMaxSize,
   ArrayNotEmpty,
   ArrayUnique,
   IsArray,
+  IsEmail,
   IsIn,
   IsInt,
   IsOptional,
@@ -19,10 +21,11 @@ import {
 } from 'class-validator';
 import { FEED_IDS, type FeedId } from '../../contracts/index.js';
 import { type AnomalySetting, readAnomalies } from './anomaly-settings.js';
+import { IsCidr } from './cidr.decorator.js';
 import { durationMs, durationText, UNIT_MS } from './duration.js';
 import { type PollSetting, readPolls } from './poll-settings.js';
 
-export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'streaming', 'dashboard'] as const;
+export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'alerts', 'streaming', 'dashboard'] as const;
 export type ModuleName = (typeof MODULE_NAMES)[number];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
@@ -128,6 +131,8 @@ export class Settings {
   @number() @IsInt() @Min(1000) @Max(10_000_000) RECEIVE_QUEUE_TRADES = 200_000;
   @number() @IsInt() @Min(0) @Max(600_000) CANDLE_LATENESS_MS = 2000;
   @number() @IsInt() @Min(0) @Max(100_000_000) BACKFILL_MAX_TRADES = 100_000;
+  /** Where alerts read what was recorded, when this process does not run processing and aggregation itself. */
+  @IsOptional() @restUrl() HISTORY_URL?: string;
   /** Given as a JSON list: how anomalies are looked for where it is not as by default. */
   @IsArray() ANOMALIES: readonly AnomalySetting[] = [];
   /** Trades of days older than this are packed into compressed blocks; 0: never. */
@@ -138,6 +143,11 @@ export class Settings {
   @duration()
   @neverOrFrom('1d', '30d')
   TRADES_RETENTION = UNIT_MS.d * 30;
+  /** Alerts that are resolved, and silences that ended, for longer than this are deleted with their history; 0: never. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 90d, or 0 for never' })
+  @Min(0)
+  ALERTS_RETENTION = UNIT_MS.d * 90;
   /** How long delivered events stay readable for clients that resume; whole hours are dropped at a time. */
   @duration()
   @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' })
@@ -151,13 +161,36 @@ export class Settings {
   MODULES: ModuleName[] = [...MODULE_NAMES];
   @IsOptional() @IsString() @MinLength(16) METRICS_TOKEN?: string;
   @number() @IsInt() @Min(1) @Max(100_000) STREAM_MAX_CLIENTS = 5000;
+  /** Mail server of channels that name none of their own. */
+  @IsOptional()
+  @Matches(/^smtps?:\/\/[^\s/]+\/?$/, {
+    message: 'must be a URL such as smtp://user:password@host:587 or smtps://host',
+  })
+  SMTP_URL?: string;
+  @IsOptional()
+  @IsEmail(
+    { allow_display_name: true, require_tld: false },
+    { message: 'must be a mail address such as alerts@example.com' },
+  )
+  SMTP_FROM?: string;
+  /** What channels may reach although it is private or loopback. */
+  @list()
+  @ArrayMaxSize(100)
+  @IsCidr({ each: true, message: 'must be a list of addresses or networks such as 10.1.0.0/16,192.168.1.5,fd00::/8' })
+  ALLOW_PRIVATE_TARGETS: string[] = [];
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }) LOG_LEVEL: (typeof LOG_LEVELS)[number] =
     'info';
 }
 
-const DURATIONS = new Set(['EVENTS_RETENTION', 'FEAR_GREED_EVERY', 'TRADES_COMPRESS_AFTER', 'TRADES_RETENTION']);
+const DURATIONS = new Set([
+  'ALERTS_RETENTION',
+  'EVENTS_RETENTION',
+  'FEAR_GREED_EVERY',
+  'TRADES_COMPRESS_AFTER',
+  'TRADES_RETENTION',
+]);
 /** Settings whose values are never printed. */
-const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS']);
+const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS', 'SMTP_URL']);
 
 /** Thrown at start; the message lists every fault with the setting's name and what would be right. */
 export class SettingsError extends Error {
@@ -176,6 +209,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     'PSQL_ADDR',
     'METRICS_TOKEN',
     'FINNHUB_TOKEN',
+    'SMTP_URL',
+    'SMTP_FROM',
   )) {
     const value = valueOf(name, env, faults);
     if (value !== undefined && value !== '') given[name] = value;

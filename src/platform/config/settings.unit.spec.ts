@@ -150,4 +150,18 @@ describe('settings', () => {
     expect(settings.EVENTS_RETENTION).toBe(10_800_000);
     expect(settings.BINANCE_SYMBOLS).toEqual(['BTCUSDT', 'ETHUSDT']);
   });
+
+  it('refuse networks that are none and mail servers that are no URL, without showing a password', () => {
+    expect(readSettings({ ALLOW_PRIVATE_TARGETS: '10.0.0.0/8, fd00::/8,192.168.1.5' }).ALLOW_PRIVATE_TARGETS).toEqual([
+      '10.0.0.0/8',
+      'fd00::/8',
+      '192.168.1.5',
+    ]);
+    for (const wrong of ['10.0.0.0/33', '10.0.0', 'fd00::/129', 'localhost', '10.0.0.0/8/8'])
+      expect(() => readSettings({ ALLOW_PRIVATE_TARGETS: wrong }), wrong).toThrow('ALLOW_PRIVATE_TARGETS: ');
+    expect(() => readSettings({ SMTP_URL: 'http://me:hidden@host' })).toThrow(
+      'SMTP_URL: the given value (not shown) must be a URL such as',
+    );
+    expect(describeSettings(readSettings({ SMTP_URL: 'smtp://me:hidden@host:587' })).SMTP_URL).toBe('(set)');
+  });
 });

@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorCode } from './error-codes.js';
 
-export type FieldFault = Readonly<{ field: string; message: string }>;
+/** `code`, `start` and `end` of a field that is a text of its own grammar: what is wrong with it, and where. */
+export type FieldFault = Readonly<{ field: string; message: string; code?: string; start?: number; end?: number }>;
 
 /** The one error class: a code of the catalogue and what exactly failed; for a request also the fields at fault. */
 export class AppError extends Error {

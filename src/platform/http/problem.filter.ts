@@ -57,7 +57,7 @@ function statusOf(thrown: unknown): number {
   return typeof statusCode === 'number' ? statusCode : 500;
 }
 
-/** A database error carries what was to be written: of it only what failed is logged. */
+/** A database error carries what was to be written, secrets of channels too: of it only what failed is logged. */
 function loggable(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || !('driverError' in thrown)) return thrown;
   const { name, message, stack } = thrown;

@@ -6,6 +6,10 @@ import { type AppError, ERRORS, type ErrorCode } from '../errors/index.js';
 export class FieldFaultBody {
   @ApiProperty({ example: 'window' }) field!: string;
   @ApiProperty({ example: 'must be one of 1m, 5m, 15m, 1h, 4h, 1d' }) message!: string;
+  /** Of a condition: what is wrong with it, and where, in UTF-16 units from its start, the end exclusive. */
+  @ApiPropertyOptional({ example: 'unknown-name' }) code?: string;
+  @ApiPropertyOptional({ type: 'integer' }) start?: number;
+  @ApiPropertyOptional({ type: 'integer' }) end?: number;
 }
 
 /** RFC 9457 problem details; every error answer of the API has this shape and type application/problem+json. */

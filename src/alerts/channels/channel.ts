@@ -1,0 +1,67 @@
+import type { TextStyle } from '../notifications/texts.js';
+
+export const CHANNEL_TYPES = ['email', 'slack', 'webhook', 'pagerduty'] as const;
+export type ChannelType = (typeof CHANNEL_TYPES)[number];
+
+type Texts = Readonly<{
+  /** Templates; left out, the default texts. */
+  title?: string;
+  body?: string;
+  /** IANA; of instants in texts. */
+  timeZone?: string;
+}>;
+
+export type EmailConfig = Texts & Readonly<{ to: readonly string[]; from?: string; smtpUrl?: string }>;
+export type SlackConfig = Texts & Readonly<{ url: string }>;
+export type WebhookConfig = Texts &
+  Readonly<{
+    url: string;
+    format: 'standard' | 'alertmanager';
+    /** `whsec_…`; signs every message, beside it `previousSecret` while receivers change over. */
+    secret?: string;
+    previousSecret?: string;
+    /** Sent as `Authorization: Bearer …`. */
+    bearerToken?: string;
+  }>;
+export type PagerDutyConfig = Texts & Readonly<{ routingKey: string; url?: string }>;
+
+export type ChannelTarget =
+  | Readonly<{ type: 'email'; config: EmailConfig }>
+  | Readonly<{ type: 'slack'; config: SlackConfig }>
+  | Readonly<{ type: 'webhook'; config: WebhookConfig }>
+  | Readonly<{ type: 'pagerduty'; config: PagerDutyConfig }>;
+
+export type Channel = Readonly<{ name: string }> & ChannelTarget;
+
+export type StoredChannel = Channel &
+  Readonly<{
+    /** Counts edits. */
+    version: number;
+    isHealthy: boolean;
+    unhealthyReason: string | null;
+    unhealthySinceUs: number | null;
+    pausedUntilUs: number | null;
+    /** Messages that did not go through, one after another. */
+    failures: number;
+    changedAtUs: number;
+  }>;
+
+export const styleOf = (channel: Channel, publicUrl: string | undefined): TextStyle => ({
+  channel: channel.name,
+  title: channel.config.title,
+  body: channel.config.body,
+  timeZone: channel.config.timeZone,
+  publicUrl,
+});
+
+/** The addresses a channel sends to, as URLs; none for mail by the operator's own server. */
+export function targetsOf(target: ChannelTarget): readonly (readonly [field: string, url: string])[] {
+  switch (target.type) {
+    case 'email':
+      return target.config.smtpUrl === undefined ? [] : [['smtpUrl', target.config.smtpUrl]];
+    case 'pagerduty':
+      return target.config.url === undefined ? [] : [['url', target.config.url]];
+    default:
+      return [['url', target.config.url]];
+  }
+}

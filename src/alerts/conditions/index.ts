@@ -1,0 +1,3 @@
+export * from './condition.js';
+export * from './condition-error.js';
+export * from './input-ref.js';

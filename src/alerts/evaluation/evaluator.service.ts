@@ -1,0 +1,290 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Counter } from 'prom-client';
+import type { EntityManager } from 'typeorm';
+import {
+  type AnomalyDetectedV1Data,
+  CUSTOM_SOURCE,
+  type CustomPointsRecordedV1Data,
+  type GapV1Data,
+  isPolled,
+  type RecordedSeries,
+  type Trade,
+} from '../../contracts/index.js';
+import { Bus } from '../../platform/bus/index.js';
+import { RuleStateStore } from '../episodes/rule-state.store.js';
+import type { RuleTransition } from './evaluation.js';
+import { EvaluatorStore } from './evaluator.store.js';
+import { FeedWatch } from './feed-watch.js';
+import { LiveSeries } from './live-series.js';
+import { RuleBook } from './rule-book.js';
+import { RuleStore } from '../rules/rule.store.js';
+import { type HistoricalTrade, keyText, type MarketKey } from './trade-position.js';
+import { TransitionWriter } from './transition-writer.service.js';
+import { Turn } from './turn.js';
+import { SENTIMENT } from './warm-up.service.js';
+
+/**
+ * Rules over every series, in memory: one thing at a time. What it decides is written in the transaction of what it was
+ * decided on; the position in the trades goes with it, so a crash repeats nothing and leaves nothing out.
+ */
+@Injectable()
+export class Evaluator {
+  private readonly logger = new Logger('Evaluator');
+  private readonly turn = new Turn();
+  private readonly book = new RuleBook();
+  private readonly all = new Map<string, LiveSeries>();
+  /** Positions that changed and are not committed. */
+  private readonly moved = new Set<LiveSeries>();
+  private readonly coolings = new Map<LiveSeries, number>();
+  readonly feeds = new FeedWatch();
+  /** How far behind the last trades were. */
+  lagUs = 0;
+  private counted = 0;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly rules: RuleStore,
+    private readonly states: RuleStateStore,
+    private readonly store: EvaluatorStore,
+    private readonly writer: TransitionWriter,
+    @InjectMetric('alert_evaluations_total') private readonly evaluations: Counter,
+    @InjectMetric('alert_late_trades_total') private readonly late: Counter<'result'>,
+  ) {}
+
+  get series(): readonly LiveSeries[] {
+    return [...this.all.values()];
+  }
+
+  get ruleCount(): number {
+    return this.book.size;
+  }
+
+  /** Begins with what is stored: rules, where they stand, and how far trades were evaluated. */
+  async begin(known: readonly MarketKey[]): Promise<void> {
+    const end = await this.turn.take();
+    try {
+      this.all.clear();
+      this.moved.clear();
+      this.writer.clear();
+      for (const fault of this.book.load(await this.rules.enabled(), await this.states.all())) this.logger.error(fault);
+      const positions = new Map((await this.store.positions()).map((one) => [keyText(one), one]));
+      for (const key of [...known, ...positions.values()]) {
+        const position = positions.get(keyText(key));
+        if (this.all.has(keyText(key))) continue;
+        this.add(key, position && { tradedAtUs: position.tradedAtUs, tradeId: position.tradeId });
+      }
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Changes what is in memory, and writes what comes of it. Others wait until the transaction is over: only then is it known
+   * whether what was written stands.
+   */
+  async inTurn(tx: EntityManager, work: () => void | Promise<void>): Promise<void> {
+    const end = await this.turn.take();
+    this.bus.afterEnd(tx, (isCommitted) => {
+      this.writer.settle(isCommitted);
+      if (isCommitted) this.moved.clear();
+      end();
+    });
+    await work();
+    const stale = await this.writer.write(tx);
+    if (stale.length > 0) await this.reload(stale, tx);
+    if (this.moved.size > 0) await this.store.savePositions(tx, [...this.moved].flatMap(positionOf));
+  }
+
+  /** Lets time pass; answers whether there is something to write. */
+  async passTime(nowUs: number, toUs: number): Promise<boolean> {
+    const end = await this.turn.take();
+    try {
+      for (const one of this.all.values())
+        this.keep(one, one.passTime(toUs - this.feeds.delayUs(one.key.source), nowUs));
+      this.countEvaluations();
+      return !this.writer.isEmpty;
+    } finally {
+      end();
+    }
+  }
+
+  /** A feed was lost or came back. */
+  changeFeed(source: string, lostSinceUs: number | undefined): void {
+    for (const one of this.all.values()) {
+      if (one.key.source !== source) continue;
+      this.keep(
+        one,
+        one.tell((evaluation) => (lostSinceUs === undefined ? evaluation.regain() : evaluation.lose(lostSinceUs))),
+      );
+    }
+  }
+
+  take(recorded: readonly RecordedSeries[], nowUs: number): void {
+    const byKey = Map.groupBy(recorded, keyText);
+    let receivedUs = 0;
+    for (const columns of byKey.values()) {
+      const { source, symbol } = columns[0]!;
+      const trades = columns.flatMap(tradesOf);
+      const polled = isPolled(source);
+      this.feeds.heard(source, nowUs, !polled);
+      if (!polled) this.feeds.traded(source, trades, nowUs);
+      const one = this.find({ source, symbol }) ?? this.addNew({ source, symbol });
+      const { transitions, late, stale } = one.take(trades, nowUs, !polled);
+      this.moved.add(one);
+      this.keep(one, transitions);
+      if (late > 0) this.late.inc({ result: 'late' }, late);
+      if (stale > 0) this.late.inc({ result: 'too-old' }, stale);
+      if (!polled) receivedUs = Math.max(receivedUs, ...columns.map(({ firstReceivedAtUs }) => firstReceivedAtUs));
+      if (source === SENTIMENT.source && symbol === SENTIMENT.symbol) this.tellSentiment(trades);
+    }
+    if (receivedUs > 0) this.lagUs = Math.max(0, nowUs - receivedUs);
+  }
+
+  tellAnomaly({ source, symbol, kind, atUs }: AnomalyDetectedV1Data): void {
+    const one = this.find({ source, symbol });
+    if (one)
+      this.keep(
+        one,
+        one.tell((evaluation) => evaluation.tellAnomaly(kind, atUs)),
+      );
+  }
+
+  tellPoints(points: CustomPointsRecordedV1Data['points']): void {
+    for (const { name, value, atUs } of points.toSorted((a, b) => a.atUs - b.atUs))
+      for (const one of this.all.values())
+        this.keep(
+          one,
+          one.tell((evaluation) => evaluation.tellCustom(name, Number(value), atUs)),
+        );
+    this.takePoints(points);
+  }
+
+  /** A rule of source `custom` watches a series as it were a market: its points are prices. */
+  private takePoints(points: CustomPointsRecordedV1Data['points']): void {
+    for (const [symbol, ofSeries] of Map.groupBy(points, ({ name }) => name)) {
+      const key = { source: CUSTOM_SOURCE, symbol };
+      const one = this.find(key) ?? (this.book.isWatched(key) ? this.addNew(key) : undefined);
+      if (!one) continue;
+      const { transitions, late } = one.take(ofSeries.map(priceOf), 0, false);
+      this.moved.add(one);
+      this.keep(one, transitions);
+      if (late > 0) this.late.inc({ result: 'late' }, late);
+    }
+  }
+
+  missTrades({ source, symbol, fromUs, toUs }: GapV1Data, nowUs: number): void {
+    const one = this.find({ source, symbol });
+    one?.miss(fromUs ?? one.position?.tradedAtUs ?? nowUs, toUs ?? nowUs);
+  }
+
+  /** The trades of a gap are there: candles say so in a moment. */
+  findTrades({ source, symbol }: GapV1Data): void {
+    const one = this.find({ source, symbol });
+    if (one) this.coolings.set(one, Date.now() + HEALED_WITHIN_MS);
+  }
+
+  expectTrades(trades: readonly Trade[], nowUs: number): void {
+    for (const { source, symbol, tradedAtUs } of trades) {
+      const one = this.find({ source, symbol });
+      if (one && !isPolled(source)) one.expect(tradedAtUs, nowUs);
+      this.feeds.heard(source, nowUs, false);
+    }
+  }
+
+  /** Series whose markets must learn more of the past. */
+  cold(): LiveSeries[] {
+    for (const [one, atMs] of this.coolings) {
+      if (atMs > Date.now()) continue;
+      this.coolings.delete(one);
+      one.cool();
+    }
+    return this.series.filter(({ needsHistory }) => needsHistory);
+  }
+
+  /** Rules that were changed, made or deleted, and where they stand now. */
+  async reload(ids: readonly string[], tx: EntityManager): Promise<void> {
+    const [rules, states] = [await this.rules.enabled(ids, tx), await this.states.all(ids, tx)];
+    const { faults, gone } = this.book.reload(ids, rules, states);
+    for (const fault of faults) this.logger.error(fault);
+    for (const running of gone) this.writer.forget(running);
+    for (const one of this.all.values()) this.give(one);
+  }
+
+  private find(key: MarketKey): LiveSeries | undefined {
+    return this.all.get(keyText(key));
+  }
+
+  /** A series that nobody knew when this process began has no past. */
+  private addNew(key: MarketKey): LiveSeries {
+    const one = this.add(key, undefined);
+    one.startEmpty();
+    return one;
+  }
+
+  private add(key: MarketKey, position: LiveSeries['position']): LiveSeries {
+    const one = new LiveSeries(key, position);
+    this.all.set(keyText(key), one);
+    this.give(one);
+    return one;
+  }
+
+  private give(one: LiveSeries): void {
+    const rules = this.book.runningAt(one.key);
+    if (rules.length === one.rules.length && rules.every((rule, index) => rule === one.rules[index])) return;
+    for (const running of rules) this.writer.began(running);
+    one.setRules(rules);
+  }
+
+  private keep(one: LiveSeries, transitions: readonly RuleTransition[]): void {
+    for (const transition of transitions) {
+      if (!isWorthKeeping(transition)) continue;
+      const rule = this.book.ruleOf(transition.rule);
+      if (rule) this.writer.add(rule, one.key, transition);
+    }
+  }
+
+  private tellSentiment(trades: readonly HistoricalTrade[]): void {
+    const last = trades.reduce((a, b) => (b.tradedAtUs >= a.tradedAtUs ? b : a));
+    for (const one of this.all.values())
+      this.keep(
+        one,
+        one.tell((evaluation) => evaluation.tellSentiment(last.price, last.tradedAtUs)),
+      );
+  }
+
+  private countEvaluations(): void {
+    const sum = this.series.reduce((total, one) => total + one.evaluations, 0);
+    if (sum > this.counted) this.evaluations.inc(sum - this.counted);
+    this.counted = sum;
+  }
+}
+
+/** So long after a gap is closed, its candles are put together anew. */
+const HEALED_WITHIN_MS = 2000;
+
+/** That nothing is known, or something again, where nothing is open or pending: a restart finds out by itself. */
+function isWorthKeeping({ before, after, transitions }: RuleTransition): boolean {
+  if (transitions.length === 0 || transitions.some(({ kind }) => kind !== 'no-data' && kind !== 'data-back'))
+    return true;
+  return [before, after].some(
+    ({ open, phase, resumes }) => open !== undefined || (resumes?.phase ?? phase) !== 'inactive',
+  );
+}
+
+const tradesOf = ({ tradeIds, prices, sizes, tradedAtUs }: RecordedSeries): HistoricalTrade[] =>
+  tradeIds.map((tradeId, index) => ({
+    tradeId,
+    tradedAtUs: tradedAtUs[index]!,
+    price: Number(prices[index]),
+    size: Number(sizes[index]),
+  }));
+
+const priceOf = ({ key, value, atUs }: CustomPointsRecordedV1Data['points'][number]): HistoricalTrade => ({
+  tradeId: key,
+  tradedAtUs: atUs,
+  price: Number(value),
+  size: 0,
+});
+
+const positionOf = ({ key, position }: LiveSeries) => (position ? [{ ...key, ...position }] : []);

@@ -1,0 +1,1 @@
+export { type RuleTestResult, runRuleTests } from './rule-test.js';
