@@ -128,6 +128,7 @@ async function withSystem<T>(
   app.start();
   try {
     await app.ready();
+    await load.whenRead();
     return await work(app, load);
   } finally {
     load.stop();

@@ -4,9 +4,9 @@ import { WebSocketServer } from 'ws';
 
 /**
  * A venue that does nothing but send trades of the symbols named to it, in turn, in Binance's frames, as cheaply as it
- * can, in a process of its own (forked by load.ts). Tells its parent `{port}` and, every 100 ms, `{sent}`; obeys `{rate}`
- * (trades/s) or `{upTo}` (a total, for a closed loop). Trade time is the time of sending, in microseconds; but with
- * `{history}` the first trades are one a minute of each symbol, of so many minutes until then.
+ * can, in a process of its own (forked by load.ts). Tells its parent `{port}`, `{isRead}` when it is connected to and, every
+ * 100 ms, `{sent}`; obeys `{rate}` (trades/s) or `{upTo}` (a total, for a closed loop). Trade time is the time of sending,
+ * in microseconds; but with `{history}` the first trades are one a minute of each symbol, of so many minutes until then.
  */
 const SYMBOLS = process.argv.slice(2);
 const TICK_MS = 2;
@@ -14,12 +14,15 @@ const TICK_MS = 2;
 const BURST = 4000;
 const MINUTE_US = 60_000_000;
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** Without its list of symbols a venue is waited for: that would fall into what is measured. */
+const PRODUCTS = JSON.stringify({ symbols: SYMBOLS.map((symbol) => ({ symbol, status: 'TRADING' })) });
 
-const http = createServer((_request, response) => response.end('[]'));
+const http = createServer((request, response) => response.end(request.url!.includes('exchangeInfo') ? PRODUCTS : '[]'));
 const server = new WebSocketServer({ server: http, perMessageDeflate: false });
 const sockets = new Set<Socket>();
 server.on('connection', (_socket, request) => {
   sockets.add(request.socket);
+  process.send!({ isRead: true });
   request.socket.on('close', () => sockets.delete(request.socket));
   request.socket.setNoDelay(true);
 });
@@ -49,9 +52,9 @@ http.listen(0, '127.0.0.1', () => process.send!({ port: (http.address() as { por
 
 function tick(): void {
   const now = performance.now();
-  owed = Math.min(owed + (rate * (now - lastMs)) / 1000, rate);
-  lastMs = now;
   const [socket] = sockets;
+  owed = socket ? Math.min(owed + (rate * (now - lastMs)) / 1000, rate) : 0; // who is not there is owed nothing
+  lastMs = now;
   if (!socket || socket.writableLength > MAX_BUFFERED_BYTES) return;
   const due = Math.min(BURST, rate > 0 ? Math.floor(owed) : upTo - sent);
   if (due <= 0) return;

@@ -7,14 +7,16 @@ const TEN = ['BTC', 'ETH', 'ADA', 'SOL', 'DOT', 'LINK', 'UNI', 'AVAX', 'MATIC', 
 /** The load server of load-server.ts, in a process of its own. */
 export class Load {
   sent = 0;
+  private isRead = false;
 
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
     readonly symbols: readonly string[],
   ) {
-    child.on('message', (said: { sent?: number }) => {
+    child.on('message', (said: { sent?: number; isRead?: boolean }) => {
       if (said.sent !== undefined) this.sent = said.sent;
+      if (said.isRead) this.isRead = true;
     });
   }
 
@@ -33,6 +35,11 @@ export class Load {
       BINANCE_WS_URL: `ws://127.0.0.1:${this.port}`,
       BINANCE_REST_URL: `http://127.0.0.1:${this.port}`,
     };
+  }
+
+  /** Resolves once the application reads it: what comes before would be measured as part of the load. */
+  async whenRead(): Promise<void> {
+    while (!this.isRead) await once(this.child, 'message');
   }
 
   /** The first trades are those of so many minutes before now; to be said before any is sent. */

@@ -116,6 +116,7 @@ async function withSystem(work: (app: AppProcess, load: Load) => Promise<Figures
   app.start();
   try {
     await app.ready();
+    await load.whenRead();
     return await work(app, load);
   } finally {
     load.stop();

@@ -1,7 +1,16 @@
+import { EventEmitter2 } from '@nestjs/event-emitter';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { nineFields, oracleCandles, type OracleTrade } from '../bench/candle-oracle.js';
-import { INTERVALS, type IntervalName, type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
+import {
+  type CandleData,
+  CandlesUpdatedV1,
+  INTERVALS,
+  type IntervalName,
+  type Trade,
+  TradesReceivedV1,
+  TradesRecordedV1,
+} from '../src/contracts/index.js';
 import { Bus } from '../src/platform/bus/index.js';
 import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase } from './support/database.js';
@@ -66,6 +75,25 @@ it('gives the candles of the set of trades, whatever their order, split and repe
     }),
     { numRuns: 60 },
   );
+});
+
+it('writes a candle once for what several flushes bring within a tenth of a second', async () => {
+  const symbol = 'TOGETHER';
+  const updates: CandleData[] = [];
+  app.app
+    .get(EventEmitter2)
+    .on(CandlesUpdatedV1.name, ({ candles }: { candles: CandleData[] }) => updates.push(...candles));
+  await eventually(() => expect(bus.isCaughtUp('aggregation.merge-candles')).toBe(true));
+  await bus.transaction(async (tx) => {
+    for (let id = 0; id < 10; id++) {
+      const key = { source: 'simulator', exchange: 'Simulator', symbol, venueSymbol: symbol };
+      const trade = { tradeIds: [String(id)], prices: ['5'], sizes: ['2'], sides: 'b', tradedAtUs: [START_US + id] };
+      await bus.append(tx, TradesRecordedV1, { series: [{ ...key, ...trade, firstReceivedAtUs: START_US }] });
+    }
+  });
+  await bus.idle('aggregation.merge-candles');
+  const minutes = updates.filter((candle) => candle.symbol === symbol && candle.interval === '1m');
+  expect(minutes.map(({ trades, volume }) => ({ trades, volume }))).toEqual([{ trades: 10, volume: '20' }]);
 });
 
 function received(symbol: string, trade: OracleTrade): Trade {

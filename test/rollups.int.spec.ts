@@ -1,7 +1,7 @@
 import { DDSketch } from '@datadog/sketches-js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { tradeParts } from '../src/aggregation/rollups/rollup.js';
+import { addTrades, MinuteSummaries } from '../src/aggregation/rollups/rollup.js';
 import { RollupStore } from '../src/aggregation/rollups/rollup.store.js';
 import { Summaries } from '../src/aggregation/rollups/summaries.service.js';
 import { GapOpenedV1, INTERVAL_NAMES, INTERVALS, type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
@@ -141,18 +141,12 @@ describe('rollups', () => {
     const symbol = newSymbol();
     const store = recording.app().app.get(RollupStore);
     const series = { source: 'simulator', exchange: '', symbol, venueSymbol: symbol, firstReceivedAtUs: 0, sides: '-' };
-    const parts = [0, 1, 2, 3].map((minute) =>
-      tradeParts(
-        [
-          {
-            series: [
-              { ...series, tradeIds: ['1'], prices: ['5'], sizes: ['2'], tradedAtUs: [START_US + minute * 6e7] },
-            ],
-          },
-        ],
-        new Summaries().empty,
-      ),
-    );
+    const parts = [0, 1, 2, 3].map((minute) => {
+      const minutes = new MinuteSummaries(new Summaries().empty);
+      const one = { tradeIds: ['1'], prices: ['5'], sizes: ['2'], tradedAtUs: [START_US + minute * 6e7] };
+      addTrades(minutes, { ...series, ...one });
+      return minutes.parts();
+    });
     await Promise.all(
       Array.from({ length: 24 }, (_, i) =>
         bus().transaction((tx) => store.merge(tx, i % 2 ? parts[i % 4]!.toReversed() : parts[i % 4]!)),

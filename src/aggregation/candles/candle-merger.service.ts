@@ -26,7 +26,8 @@ export class CandleMerger {
     private readonly gaps: GapStore,
   ) {}
 
-  @ConsumesBatch(TradesRecordedV1, 'aggregation.merge-candles', { batch: 16 })
+  // a candle is written once for all flushes of that time: at each of them it cost three times what recording the trades does
+  @ConsumesBatch(TradesRecordedV1, 'aggregation.merge-candles', { batch: 16, lingerMs: 100 })
   async onTradesRecorded(events: readonly TradesRecordedV1Data[], tx: EntityManager): Promise<void> {
     const rows = candleRows(events);
     if (rows.length === 0) return;

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Counter } from 'prom-client';
@@ -11,7 +12,7 @@ import {
 } from '../../contracts/index.js';
 import { ConsumesBatch } from '../../platform/bus/index.js';
 import { CustomPointStore } from '../custom/custom-point.store.js';
-import { MinuteSummaries, type RollupPart, tradeParts } from './rollup.js';
+import { addTrades, MinuteSummaries, type RollupPart } from './rollup.js';
 import { RollupStore } from './rollup.store.js';
 import { Summaries } from './summaries.service.js';
 
@@ -30,7 +31,12 @@ export class RollupMerger {
 
   @ConsumesBatch(TradesRecordedV1, 'aggregation.roll-up-trades', { batch: 64, lingerMs: 1000 })
   async onTradesRecorded(events: readonly TradesRecordedV1Data[], tx: EntityManager): Promise<void> {
-    await this.merge(tx, tradeParts(events, this.summaries.empty));
+    const minutes = new MinuteSummaries(this.summaries.empty);
+    for (const { series } of events) {
+      for (const one of series) addTrades(minutes, one);
+      await breathe(); // a second of trades in one go would hold up the trades that come meanwhile
+    }
+    await this.merge(tx, minutes.parts());
   }
 
   @ConsumesBatch(CustomPointsRecordedV1, 'aggregation.roll-up-custom-points', { batch: 64, lingerMs: 100 })

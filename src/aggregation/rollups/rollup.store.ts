@@ -10,8 +10,8 @@ import type { Summary } from './summary.js';
 /** A stored window; `incomplete` where a hole in the trades touches its candle. */
 export type Rollup = Readonly<{ openTimeUs: number; summary: Summary; incomplete: boolean }>;
 
-/** What a statement takes at once: a catch-up after hours away may bring a hundred thousand parts. */
-const BITE = 2000;
+/** What a statement takes at once: 50 markets have 600 parts a second, and to merge those in one go takes some 20 ms. */
+const BITE = 100;
 
 /** Columns of a summary; `r` is the rollup. */
 const SUMMARY = 'r.count, r.sum, r.mean, r.m2, r.min, r.max, r.bins';

@@ -1,11 +1,4 @@
-import {
-  INTERVAL_NAMES,
-  type IntervalName,
-  INTERVALS,
-  isPolled,
-  type RecordedSeries,
-  type TradesRecordedV1Data,
-} from '../../contracts/index.js';
+import { INTERVAL_NAMES, type IntervalName, INTERVALS, isPolled, type RecordedSeries } from '../../contracts/index.js';
 import { MINUTE_US, windowStart } from '../candles/candle.js';
 import type { Summary } from './summary.js';
 
@@ -32,16 +25,10 @@ export type RollupPart = Readonly<{
 export type MakeSummary = (measure: Measure) => Summary;
 
 /**
- * The parts of all intervals that new trades amount to. Size 0 is a price, not a trade: it is left out, but of a polled
- * source, which has nothing else; that has prices and no volumes.
+ * Sums up new trades of a series. Size 0 is a price, not a trade: it is left out, but of a polled source, which has nothing
+ * else; that has prices and no volumes.
  */
-export function tradeParts(events: readonly TradesRecordedV1Data[], empty: MakeSummary): RollupPart[] {
-  const minutes = new MinuteSummaries(empty);
-  for (const { series } of events) for (const one of series) addTrades(one, minutes);
-  return minutes.parts();
-}
-
-function addTrades(series: RecordedSeries, minutes: MinuteSummaries): void {
+export function addTrades(minutes: MinuteSummaries, series: RecordedSeries): void {
   const { source, symbol } = series;
   const isObserved = isPolled(source);
   const prices = minutes.of(source, symbol, 'price');

@@ -11,6 +11,7 @@ export type BinMapping = Readonly<{
 export const MOST_BINS = 8192;
 /** Above every key of a mapping, so that keys of positive values stay above zero and their negatives mirror them. */
 const CENTRE = 2 ** 23;
+const MOST_VARINT_BYTES = 8;
 
 /**
  * A DDSketch: counts of values by bins of relative width, from which any quantile is told within the mapping's relative
@@ -67,13 +68,24 @@ export class Sketch {
   }
 
   merge(other: Sketch): void {
-    const [keys, counts]: [number[], number[]] = [[], []];
-    for (let i = 0, j = 0; i < this.keys.length || j < other.keys.length;) {
-      const [mine, its] = [this.keys[i] ?? Infinity, other.keys[j] ?? Infinity];
-      keys.push(Math.min(mine, its));
-      counts.push((mine <= its ? this.counts[i++]! : 0) + (its <= mine ? other.counts[j++]! : 0));
+    const keys: number[] = [];
+    const counts: number[] = [];
+    let mine = 0;
+    const keepBelow = (end: number): void => {
+      for (; mine < this.keys.length && this.keys[mine]! < end; mine++) {
+        keys.push(this.keys[mine]!);
+        counts.push(this.counts[mine]!);
+      }
+    };
+    for (let its = 0; its < other.keys.length; its++) {
+      const key = other.keys[its]!;
+      keepBelow(key);
+      keys.push(key);
+      counts.push(other.counts[its]! + (this.keys[mine] === key ? this.counts[mine++]! : 0));
     }
-    [this.keys, this.counts] = [keys, counts];
+    keepBelow(Infinity);
+    this.keys = keys;
+    this.counts = counts;
     this.collapse();
   }
 
@@ -107,7 +119,7 @@ export class Sketch {
       writer.push((count - 1) * 2 + (left > 0 ? 1 : 0));
       if (left > 0) writer.push(left - 1);
     }
-    return writer.bytes();
+    return writer.written();
   }
 
   private collapse(): void {
@@ -141,16 +153,24 @@ export class Sketch {
 
 /** Whole numbers up to 2^53, seven bits a byte, the low ones first. */
 class VarintWriter {
-  private readonly written: number[] = [];
+  private bytes = new Uint8Array(512);
+  private length = 0;
 
   push(value: number): void {
+    if (this.length + MOST_VARINT_BYTES > this.bytes.length) this.grow();
     let rest = value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.written.push((rest % 128) + 128);
-    this.written.push(rest);
+    for (; rest >= 128; rest = Math.floor(rest / 128)) this.bytes[this.length++] = (rest % 128) + 128;
+    this.bytes[this.length++] = rest;
   }
 
-  bytes(): Uint8Array {
-    return Uint8Array.from(this.written);
+  written(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  private grow(): void {
+    const grown = new Uint8Array(this.bytes.length * 2);
+    grown.set(this.bytes);
+    this.bytes = grown;
   }
 }
 
