@@ -11,10 +11,10 @@ import { ConfigModule, readSettings } from '../config/index.js';
 import { DatabaseModule } from '../database/index.js';
 import { PermanentError } from '../errors/index.js';
 import { ObservabilityModule } from '../observability/index.js';
-import { Bus, BusModule, Consumes, ConsumesBatch, Hears, HearsQueued } from './index.js';
+import { Bus, BusModule, Consumes, ConsumesBatch, happening, Hears, HearsQueued } from './index.js';
 import { EventStore } from './event.store.js';
 
-type Paid = Readonly<{ order: number; poison?: 'always' | 'permanent' | 'once' }>;
+type Paid = Readonly<{ order: number; note?: string; poison?: 'always' | 'permanent' | 'once' }>;
 const PaidV1 = durable<Paid>('shop.order-paid.v1');
 const ShippedV1 = durable<Paid>('shop.order-shipped.v1');
 const SeenV1 = volatile<Paid>('shop.order-seen.v1');
@@ -121,6 +121,19 @@ describe('the bus', () => {
     expect(heard).toHaveLength(100);
   });
 
+  it('delivers what was told before a consumer took part, and committed after it had caught up, without a look for it', async () => {
+    const { bus } = await startProcess();
+    bus.standBy('shop.ship-order', true);
+    await bus.transaction(async (tx) => {
+      await bus.append(tx, PaidV1, { order: 1 });
+      bus.standBy('shop.ship-order', false);
+      await bus.idle('shop.ship-order');
+    });
+    await pay(bus, { order: 2 });
+    await bus.idle('shop.ship-order');
+    expect(calls).toEqual([1, 2]);
+  });
+
   it('tells nobody anything of a transaction that rolled back', async () => {
     const { bus } = await startProcess();
     const failed = bus.transaction(async (tx) => {
@@ -131,6 +144,32 @@ describe('the bus', () => {
     await pay(bus, { order: 2 });
     await eventually(async () => expect(await shipments()).toEqual([2]));
     expect(heard).toEqual(['paid 2']);
+  });
+
+  it('takes many events of several kinds in their order, whatever their text, and delivers each to its own consumers', async () => {
+    const { bus } = await startProcess();
+    const told: string[] = [];
+    const [{ before }] = (await db.query('select coalesce(max(id), 0) as before from bus.event')) as [
+      { before: string },
+    ];
+    const many = Array.from({ length: 300 }, (_, order) =>
+      happening(order % 3 === 0 ? ShippedV1 : PaidV1, { order, note: `"${order}"\n\\n,{}` }),
+    );
+    await bus.transaction(async (tx) => {
+      await bus.appendAll(tx, []);
+      await bus.appendAll(tx, many);
+      bus.afterCommit(tx, () => told.push('committed'));
+    });
+    expect(told).toEqual(['committed']);
+    const stored = await bus.eventsAfter(before, [PaidV1, ShippedV1], 300);
+    expect(stored.map(({ name, data }) => ({ name, data }))).toEqual(
+      many.map(({ event: { name }, data }) => ({ name, data })),
+    );
+    const paid = many.flatMap(({ event, data }) => (event === PaidV1 ? [(data as Paid).order] : []));
+    expect(heard).toEqual(paid.map((order) => `paid ${order}`));
+    await eventually(async () => expect(await waiting()).toBe(0));
+    expect(await shipments()).toEqual(paid);
+    expect(await db.query('select shipped from shop.total')).toEqual([{ shipped: 300 }]);
   });
 
   it('refuses to append outside a transaction of the bus', async () => {

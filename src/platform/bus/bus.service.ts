@@ -20,6 +20,10 @@ const MAINTAIN_EVERY_MS = 10 * 60_000;
 const DRAIN_WITHIN_MS = 5000;
 const SAY_DROPS_EVERY_MS = 5000;
 
+/** A durable event and what it says. */
+export type Happening = Readonly<{ event: DurableEvent<unknown>; data: unknown }>;
+export const happening = <Data>(event: DurableEvent<Data>, data: Data): Happening => ({ event, data });
+
 /** The only way modules speak to each other (design, section 3). */
 @Injectable()
 export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -66,28 +70,39 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
    * `bus.transaction` or be the one a consumer was given.
    */
   async append<Data>(tx: EntityManager, event: DurableEvent<Data>, data: Data): Promise<void> {
-    const local = this.relay.localConsumers(event.name);
-    const json = JSON.stringify(data);
+    await this.appendAll(tx, [happening(event, data)]);
+  }
+
+  /** As append, in the order given, with one statement for all. */
+  async appendAll(tx: EntityManager, happenings: readonly Happening[]): Promise<void> {
+    if (happenings.length === 0) return;
+    const names = [...new Set(happenings.map(({ event }) => event.name))];
+    const local = new Map(names.map((name) => [name, this.relay.localConsumers(name)]));
     const trace = currentTrace();
-    const { id, at } = await this.store.append(
+    const events = happenings.map(({ event: { name }, data }) => ({ name, data, json: JSON.stringify(data) }));
+    const rows = await this.store.append(
       tx,
-      { name: event.name, json, trace },
-      local,
+      events,
+      trace,
+      [...local.values()].flat(),
       LEASE_MS,
-      this.relay.isForeign(event.name),
+      names.some((name) => this.relay.isForeign(name)),
     );
-    this.transactions.afterCommit(tx, () => {
-      this.relay.offer(local, {
-        eventId: id,
-        eventAt: at,
-        name: event.name,
-        data,
-        trace,
-        attempts: 1,
-        weightBytes: json.length,
+    for (const [index, { name, data, json }] of events.entries()) {
+      const { id, at } = rows[index]!;
+      this.transactions.afterCommit(tx, () => {
+        this.relay.offer(local.get(name)!, {
+          eventId: id,
+          eventAt: at,
+          name,
+          data,
+          trace,
+          attempts: 1,
+          weightBytes: json.length,
+        });
+        this.emitter.emit(name, data, { name, eventId: id } satisfies Heard);
       });
-      this.emitter.emit(event.name, data, { name: event.name, eventId: id } satisfies Heard);
-    });
+    }
   }
 
   /** Tells a volatile event once the transaction of `tx` has committed, and never if it does not. */

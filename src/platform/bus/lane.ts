@@ -9,7 +9,8 @@ export class Lane {
   private behind = true;
   /** Look into the database once at the next turn. */
   private lookDue = false;
-  private handling = false;
+  /** As `lookDue`, and before anything at hand: what was left there is older than what was let in since. */
+  private leftDue = false;
 
   constructor(
     private readonly options: Readonly<{ batch: number; lingerMs: number; boundBytes: number }>,
@@ -26,12 +27,18 @@ export class Lane {
 
   /** Nothing waits, here or in the database, and nothing is being handled. */
   get isCaughtUp(): boolean {
-    return !this.behind && this.waiting.length === 0 && !this.handling;
+    return !this.behind && !this.running;
   }
 
   offer(delivery: Delivery): void {
     this.push(delivery);
     this.running ??= this.drain();
+  }
+
+  /** A transaction is over that `takesNew` left an event of in the database. A claim may have looked before it was there. */
+  left(): void {
+    this.leftDue ||= !this.behind;
+    this.look();
   }
 
   /** Claims what is due in the database, beside what is at hand. */
@@ -50,6 +57,10 @@ export class Lane {
     while (this.running) await this.running;
   }
 
+  private get hasRoom(): boolean {
+    return this.waiting.length < this.options.batch;
+  }
+
   private push(delivery: Delivery): void {
     this.waiting.push(delivery);
     this.weightBytes += delivery.weightBytes;
@@ -59,27 +70,36 @@ export class Lane {
     try {
       for (;;) {
         // Not while a full batch waits: a slow consumer would claim ever more, past its lease, and wear out the attempts.
-        if ((this.lookDue && this.waiting.length < this.options.batch) || (this.behind && this.waiting.length === 0)) {
-          const claimed = await this.claim();
-          this.lookDue = claimed.length > 0; // there may be more than one claim takes
-          if (claimed.length === 0) this.behind = false;
-          for (const delivery of claimed) this.push(delivery);
+        if (this.leftDue || (this.lookDue && this.hasRoom) || (this.behind && this.waiting.length === 0))
+          await this.takeStored();
+        if (this.waiting.length === 0) {
+          if (!this.lookDue) return;
+          continue;
         }
-        if (this.waiting.length === 0) return;
-        if (this.options.lingerMs > 0 && this.waiting.length < this.options.batch) await pause(this.options.lingerMs);
+        if (this.options.lingerMs > 0 && this.hasRoom) await pause(this.options.lingerMs);
+        if (this.leftDue) continue;
         const batch = this.waiting.splice(0, this.options.batch);
-        this.handling = true;
         await this.run(batch);
-        this.handling = false;
         for (const delivery of batch) this.weightBytes -= delivery.weightBytes;
       }
     } catch {
       this.behind = true; // the claim failed: the relay's next look tries again
     } finally {
-      this.handling = false;
       this.running = undefined;
     }
   }
+
+  private async takeStored(): Promise<void> {
+    this.leftDue = this.lookDue = false;
+    const claimed = await this.claim();
+    for (const delivery of claimed) this.push(delivery);
+    this.waiting.sort(inOrder);
+    if (claimed.length > 0)
+      this.lookDue = true; // there may be more than one claim takes
+    else if (!this.lookDue) this.behind = false; // nobody asked again meanwhile
+  }
 }
 
+/** As they were told; ids are decimal text. */
+const inOrder = (a: Delivery, b: Delivery): number => Number(BigInt(a.eventId) - BigInt(b.eventId));
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -31,9 +31,10 @@ function start({ batch = 2, boundBytes = 50, lingerMs = 0, claims = 4 } = {}) {
     },
     async () => {
       looks.count++;
+      const found = looks.fail ? [] : stored.splice(0, claims); // it sees what was committed when it began
       await settled();
       if (looks.fail) throw new Error('no database');
-      return stored.splice(0, claims);
+      return found;
     },
   );
   return {
@@ -120,6 +121,46 @@ describe('a lane', () => {
     await finish();
     expect(runs.flat()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
     expect(lane.takesNew()).toBe(true);
+  });
+
+  it('takes what it left in the database before what it let in since, though that was committed later', async () => {
+    const { lane, stored, runs, finish } = start({ batch: 1 });
+    expect(lane.takesNew()).toBe(false); // the event of a transaction that is under way
+    lane.look();
+    await lane.idle();
+    expect(lane.takesNew()).toBe(true);
+    lane.offer(delivery(2));
+    await settled();
+    lane.offer(delivery(3));
+    stored.push(delivery(1));
+    lane.left();
+    await finish();
+    expect(runs).toEqual([['2'], ['1'], ['3']]);
+  });
+
+  it('is not idle, nor caught up, before it has handled what was left in the database while it looked there', async () => {
+    const { lane, stored, runs, finish } = start();
+    expect(lane.takesNew()).toBe(false);
+    lane.look();
+    stored.push(delivery(1)); // too late for the claim under way
+    lane.left();
+    const idle = lane.idle();
+    expect(lane.isCaughtUp).toBe(false);
+    await settled();
+    expect(lane.takesNew()).toBe(false);
+    await finish();
+    await idle;
+    expect(runs).toEqual([['1']]);
+    expect(lane.isCaughtUp).toBe(true);
+  });
+
+  it('looks once more when it was asked to while it looked', async () => {
+    const { lane, stored, runs, finish } = await caughtUp();
+    lane.look();
+    stored.push(delivery(1));
+    lane.look();
+    await finish();
+    expect(runs).toEqual([['1']]);
   });
 
   it('stays behind while there is more in the database, though there is room', async () => {

@@ -103,9 +103,12 @@ export class Relay {
     await this.lanes.get(name)?.lane.idle();
   }
 
-  /** Hands a committed event to the consumers it was claimed for. */
+  /** Hands a committed event to the consumers it was claimed for; the others of this process find it in the database. */
   offer(consumers: readonly string[], delivery: Delivery): void {
-    for (const name of consumers) this.lanes.get(name)?.lane.offer(delivery);
+    for (const { consumer, lane } of this.lanes.values()) {
+      if (consumers.includes(consumer.name)) lane.offer(delivery);
+      else if (consumer.event.name === delivery.name) lane.left();
+    }
   }
 
   /** Finds what a crash, a back-off or another process left in the database. */
