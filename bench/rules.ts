@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -27,11 +30,12 @@ import { Bus } from '../src/platform/bus/index.js';
 import { readSettings } from '../src/platform/config/index.js';
 import { startEmbeddedPostgres } from '../src/platform/database/index.js';
 import { pause } from './app-process.js';
+import { postgresCpuSeconds } from './process-cpu.js';
 import { seeded } from './seeded.js';
 
 /**
  * Many rules over many symbols under a steady load: from the trade to the commit of the alert that it fires, with recording
- * and candles in the same process, and how much evaluation alone takes. Exits non-zero beyond the target.
+ * and candles in the same process, and how much evaluation alone takes. With `--notify` every rule notifies a webhook. Exits non-zero beyond the target.
  */
 const { values } = parseArgs({
   options: {
@@ -40,6 +44,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '5000' },
     seconds: { type: 'string', default: '30' },
     modules: { type: 'string', default: 'processing,aggregation,alerts' },
+    notify: { type: 'boolean', default: false },
   },
 });
 const [rules, symbols, rate, seconds] = [values.rules, values.symbols, values.rate, values.seconds].map(Number) as [
@@ -163,12 +168,18 @@ function evaluationAlone(): void {
 async function live(): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tapeline-rules-'));
   const embedded = await startEmbeddedPostgres({ dataDir, log: () => undefined });
-  const settings = readSettings({ PORT: '0', MODULES: values.modules, LOG_LEVEL: 'warn' });
+  const settings = readSettings({
+    PORT: '0',
+    MODULES: values.modules,
+    LOG_LEVEL: 'warn',
+    ALLOW_PRIVATE_TARGETS: '127.0.0.1',
+  });
   const app = await createApp(settings, pino({ level: 'warn' }), embedded.connection);
   await app.listen(0, '127.0.0.1');
   const bus = app.get(Bus);
   await bus.whenReady();
   await storeRules(bus, app.get(RuleStore));
+  const receiver = values.notify ? await notifyAll(await app.getUrl()) : undefined;
   const evaluator = app.get(Evaluator);
   while (evaluator.ruleCount < rules) await pause(100);
   console.log(`  ${evaluator.ruleCount} rules loaded`);
@@ -196,15 +207,17 @@ async function live(): Promise<number> {
   startedMs = Date.now();
   loop.enable();
   const [cpu, sent, evaluations] = [process.cpuUsage(), load.sent, sumOf(evaluator)];
+  const postgres = postgresCpuSeconds(embedded.pid()!);
   await pause(seconds * 1000);
   isCounting = false;
   const used = process.cpuUsage(cpu);
   const cores = (used.user + used.system) / 1e6 / seconds;
+  const postgresCores = (postgresCpuSeconds(embedded.pid()!) - postgres) / seconds;
   latencies.sort((a, b) => a - b);
   recorded.sort((a, b) => a - b);
   const at = (share: number): string => (latencies[Math.floor(latencies.length * share)] ?? NaN).toFixed(1);
   console.log(
-    `  ${Math.round((load.sent - sent) / seconds)} trades/s, ${Math.round((sumOf(evaluator) - evaluations) / seconds)} conditions/s, ${cores.toFixed(2)} cores of the whole process`,
+    `  ${Math.round((load.sent - sent) / seconds)} trades/s, ${Math.round((sumOf(evaluator) - evaluations) / seconds)} conditions/s, ${cores.toFixed(2)} cores of the whole process, ${postgresCores.toFixed(2)} of PostgreSQL`,
   );
   console.log(
     `  ${latencies.length} alerts fired; trade to commit p50 ${at(0.5)} ms, p99 ${at(0.99)} ms (target ${TARGET_MS}), max ${latencies.at(-1)?.toFixed(1)} ms`,
@@ -217,9 +230,27 @@ async function live(): Promise<number> {
   );
   load.stop();
   await app.close();
+  receiver?.close();
   await embedded.stop();
   rmSync(dataDir, { recursive: true, force: true });
   return Number(at(0.99)) < TARGET_MS ? 0 : 1;
+}
+
+/** A webhook that takes everything, as the default channel. */
+async function notifyAll(url: string): Promise<Server> {
+  const receiver = createServer((request, response) => request.resume().on('end', () => response.end('ok')));
+  await once(receiver.listen(0, '127.0.0.1'), 'listening');
+  const { port } = receiver.address() as AddressInfo;
+  const config = { url: `http://127.0.0.1:${port}/`, format: 'alertmanager' };
+  await ask('POST', `${url}/api/v1/channels`, { name: 'ops', type: 'webhook', config });
+  await ask('PUT', `${url}/api/v1/notifications/settings`, { defaultChannels: ['ops'] });
+  return receiver;
+}
+
+async function ask(method: string, url: string, body: unknown): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
 }
 
 async function storeRules(bus: Bus, store: RuleStore): Promise<void> {

@@ -6,11 +6,14 @@ export class Alerts1700000000010 implements MigrationInterface {
     await runner.query(`
       create schema alerts;
 
+      create sequence alerts.version as int;
+      comment on sequence alerts.version is 'Of rules and channels: what is deleted and made anew is at no version that anybody has seen.';
+
       create table alerts.rule (
         id text primary key,
         body jsonb not null,
         fingerprint text not null,
-        version int not null default 1,
+        version int not null default nextval('alerts.version'),
         created_at timestamptz not null default now(),
         changed_at timestamptz not null default now()
       );
@@ -35,6 +38,10 @@ export class Alerts1700000000010 implements MigrationInterface {
         primary key (source, symbol)
       ) with (fillfactor = 50);
       comment on table alerts.position is 'The last trade of a series that rules were evaluated at: where a restart goes on.';
+
+      create table alerts.evaluator (epoch bigint not null);
+      insert into alerts.evaluator values (0);
+      comment on table alerts.evaluator is 'Raised by whoever begins to evaluate: what an earlier one still holds is refused from then on.';
 
       create table alerts.feed_silence (
         source text not null,
@@ -91,6 +98,8 @@ export class Alerts1700000000010 implements MigrationInterface {
       create index alert_of_rule on alerts.alert (rule_id, id);
       create index alert_of_symbol on alerts.alert (symbol, id);
       create index alert_age on alerts.alert (resolved_at) where resolved_at is not null;
+      create index alert_start on alerts.alert (started_at);
+      create index alert_of_silence on alerts.alert (silenced_by) where silenced_by is not null;
 
       create table alerts.transition (
         id bigint generated always as identity primary key,
@@ -108,7 +117,7 @@ export class Alerts1700000000010 implements MigrationInterface {
         name text primary key,
         type text not null,
         config jsonb not null,
-        version int not null default 1,
+        version int not null default nextval('alerts.version'),
         healthy boolean not null default true,
         unhealthy_reason text,
         unhealthy_since timestamptz,
@@ -174,6 +183,7 @@ export class Alerts1700000000010 implements MigrationInterface {
         kind text not null,
         severity text not null,
         held int not null default 0,
+        made_at timestamptz not null default now(),
         primary key (channel, rule_id, source, symbol)
       ) with (fillfactor = 80);
       comment on table alerts.told is 'The last firing that went to a channel, which limits repeats, and how many were held back since.';

@@ -23,6 +23,7 @@ function resultsOf(path: string): ReturnType<typeof runRuleTests> {
   try {
     return runRuleTests(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+    const faults = (error as Error).message.split('\n');
+    throw new Error(faults.map((fault) => `${path}: ${fault}`).join('\n'), { cause: error });
   }
 }

@@ -1,6 +1,15 @@
+import { EventEmitter2 } from '@nestjs/event-emitter';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AnomalyDetectedV1, FeedChangedV1, formatInstant, type Trade } from '../src/contracts/index.js';
+import {
+  AlertFiredV1,
+  type AlertFiredV1Data,
+  AnomalyDetectedV1,
+  FeedChangedV1,
+  formatInstant,
+  type Trade,
+} from '../src/contracts/index.js';
 import { Evaluator } from '../src/alerts/evaluation/evaluator.service.js';
+import { Episodes } from '../src/alerts/episodes/episodes.service.js';
 import { EvaluatorRunner } from '../src/alerts/evaluation/evaluator-runner.service.js';
 import { TransitionWriter } from '../src/alerts/evaluation/transition-writer.service.js';
 import { Bus } from '../src/platform/bus/index.js';
@@ -45,7 +54,7 @@ async function evaluating(): Promise<void> {
 }
 
 beforeAll(async () => {
-  recording = await startRecording({ MODULES: 'processing,aggregation,alerts' });
+  recording = await startRecording({ MODULES: 'processing,aggregation,alerts' }, 'alerts.%');
   await evaluating();
 });
 afterAll(() => recording.close());
@@ -131,8 +140,9 @@ describe('evaluation', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; trades?: number });
-    expect(steps[0]).toEqual({ type: 'series', series: [{ source: 'delayed', symbol: 'CCCUSDT' }] });
-    expect(steps.at(-1)).toMatchObject({ type: 'done', trades: 600, truncated: false });
+    const count = { found: 1, leftOut: 0 };
+    expect(steps[0]).toEqual({ type: 'series', series: [{ source: 'delayed', symbol: 'CCCUSDT' }], ...count });
+    expect(steps.at(-1)).toMatchObject({ type: 'done', trades: 600, ...count, truncated: false });
     const wrong = await recording.app().post('/api/v1/rules/backtest', { rule: { symbol: 'A', condition: 'price >' } });
     expect(wrong).toMatchObject({ status: 422, body: { code: 'rules.bad-condition' } });
     const range = { from: '2026-01-01T00:00:00Z', to: '2026-03-01T00:00:00Z' };
@@ -169,6 +179,30 @@ describe('evaluation', () => {
       [formatInstant(startUs + SECOND), formatInstant(startUs + 2 * SECOND)],
       [formatInstant(startUs + 3 * SECOND), null],
     ]);
+  });
+
+  it('begins a rule anew whose transitions cannot be written, and tells nobody of these', async () => {
+    await rule({ id: 'refused', symbol: 'IIIUSDT', condition: 'price > 105' });
+    await rule({ id: 'accepted', symbol: 'IIIUSDT', condition: 'price > 105' });
+    const { app } = recording.app();
+    const heard: string[] = [];
+    app.get(EventEmitter2).on(AlertFiredV1.name, ({ ruleId }: AlertFiredV1Data) => heard.push(ruleId!));
+    const episodes = app.get(Episodes);
+    const recordAll = episodes.recordAll.bind(episodes);
+    episodes.recordAll = async (tx, all) => {
+      const states = await recordAll(tx, all);
+      if (all.some((one) => one.rule.id === 'refused')) throw new Error('planted');
+      return states;
+    };
+    await recording.record([trade('IIIUSDT', startUs, 106)]);
+    expect([await alertsOf('refused'), heard]).toEqual([[], ['accepted']]);
+    episodes.recordAll = recordAll;
+    await recording.record([trade('IIIUSDT', startUs + SECOND, 107)]);
+    expect(await alertsOf('refused')).toMatchObject([{ value: 107, resolvedAt: null }]);
+    expect(heard).toEqual(['accepted', 'refused']);
+    await recording.record([trade('IIIUSDT', startUs + 2 * SECOND, 100)]);
+    for (const id of ['refused', 'accepted'])
+      expect(await alertsOf(id)).toMatchObject([{ value: 100, resolvedAt: expect.any(String) }]);
   });
 
   it('voids what it decided on a rule that was edited meanwhile, and goes on with the rule as it reads now', async () => {

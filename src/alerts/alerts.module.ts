@@ -11,7 +11,7 @@ import { Delivery } from './notifications/delivery.service.js';
 import { DeliveryStore } from './notifications/delivery.store.js';
 import { NoticeStore } from './notifications/notice.store.js';
 import { NOTIFICATION_METRICS, NotificationMetrics } from './notifications/notification-metrics.service.js';
-import { NotificationSettingsStore } from './notifications/notification-settings.store.js';
+import { NotificationSettingsStore } from './channels/notification-settings.store.js';
 import { NotificationStore } from './notifications/notification.store.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
 import { Notifications } from './notifications/notifications.service.js';
@@ -83,7 +83,7 @@ import { Silences } from './silences/silences.service.js';
     makeCounterProvider({ name: 'alert_evaluations_total', help: 'Conditions of rules that were evaluated' }),
     makeCounterProvider({
       name: 'alert_late_trades_total',
-      help: 'Trades that rules were not evaluated on: older than one before, or too old to be told of',
+      help: 'Trades that rules were not evaluated on: older than one before, too old to be told of, or far ahead',
       labelNames: ['result'],
     }),
     makeCounterProvider({

@@ -1,12 +1,16 @@
-import { applyDecorators } from '@nestjs/common';
-import { IsOptional, ValidateBy } from 'class-validator';
-import type { Expectation } from './rules/rule-body.js';
+import { ValidateBy, ValidateIf } from 'class-validator';
+import type { Expectation } from './expectation.js';
 
-/** A field of a body that must be as expected, or, unless it is `required`, be left out. */
-export function Field(
-  [message, holds]: Expectation,
-  required: 'required' | 'optional' = 'optional',
-): PropertyDecorator {
-  const check = ValidateBy({ name: 'field', validator: { validate: holds } }, { message });
-  return required === 'required' ? check : applyDecorators(IsOptional(), check);
+/** A field of a body that must be as expected, or, unless it is `required`, be left out; null is not left out. */
+export function Field(faultOf: Expectation, required: 'required' | 'optional' = 'optional'): PropertyDecorator {
+  const check = ValidateBy(
+    { name: 'field', validator: { validate: (value: unknown) => faultOf(value) === undefined } },
+    { message: ({ value }) => faultOf(value) ?? '' },
+  );
+  if (required === 'required') return check;
+  const isGiven = ValidateIf((_, value) => value !== undefined);
+  return (target, key) => {
+    isGiven(target, key);
+    check(target, key);
+  };
 }

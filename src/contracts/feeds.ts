@@ -15,6 +15,8 @@ export const isPolled = (source: string): source is PollId => (POLL_IDS as reado
 
 /** Where points of users' own series stand in place of a feed's trades; no feed may be called so. */
 export const CUSTOM_SOURCE = 'custom';
+/** Of a custom series. */
+export const SERIES_NAME = /^[a-z][a-z0-9._-]{0,79}$/;
 
 /** Whether the venue says who the taker was; where it does not, there is no telling buys from sells. */
 export const tellsSides = (source: string): boolean => source !== 'finnhub' && !isPolled(source);

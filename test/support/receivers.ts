@@ -68,12 +68,17 @@ function jsonOf(body: string): unknown {
   }
 }
 
+/** What a mail server does with a mail that is none: it refuses it, or loses the connection without an answer. */
+export type MailRefusal = Readonly<{ code: number; message: string }> | 'lose';
+
 export type MailReceiver = Readonly<{
   url: string;
-  /** Mails as they came, headers and all. */
+  /** Mails that it took, headers and all. */
   received: { to: string[]; raw: string }[];
-  /** What is answered to the data of a mail: nothing takes it. */
-  behave(refuse: (count: number) => Readonly<{ code: number; message: string }> | undefined): void;
+  /** What becomes of a mail, by how many came so far and its text: undefined takes it. */
+  behave(refuse: (count: number, raw: string) => MailRefusal | undefined): void;
+  /** What becomes of a recipient, by how often it was asked for: undefined takes it. */
+  choose(refuse: (address: string, count: number) => Exclude<MailRefusal, 'lose'> | undefined): void;
   close(): Promise<void>;
 }>;
 
@@ -81,7 +86,10 @@ export type MailReceiver = Readonly<{
 export async function mailReceiver(options: { user?: string; pass?: string } = {}): Promise<MailReceiver> {
   const received: { to: string[]; raw: string }[] = [];
   let attempts = 0;
-  let refuse: (count: number) => { code: number; message: string } | undefined = () => undefined;
+  let refuse: (count: number, raw: string) => MailRefusal | undefined = () => undefined;
+  let choose: Parameters<MailReceiver['choose']>[0] = () => undefined;
+  const asked = new Map<string, number>();
+  const sockets = new Map<number | undefined, Socket>();
   const server = new SMTPServer({
     disabledCommands: options.user === undefined ? ['AUTH', 'STARTTLS'] : ['STARTTLS'],
     authOptional: options.user === undefined,
@@ -91,25 +99,40 @@ export async function mailReceiver(options: { user?: string; pass?: string } = {
       username === options.user && password === options.pass
         ? done(null, { user: username })
         : done(Object.assign(new Error('Invalid login'), { responseCode: 535 })),
+    onRcptTo: ({ address }, _session, done) => {
+      const count = (asked.get(address) ?? 0) + 1;
+      asked.set(address, count);
+      const refused = choose(address, count);
+      done(refused && Object.assign(new Error(refused.message), { responseCode: refused.code }));
+    },
     onData: (stream, session, done) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
-        const refused = refuse(++attempts);
-        if (refused) return done(Object.assign(new Error(refused.message), { responseCode: refused.code }));
         const raw = Buffer.concat(chunks).toString();
+        const refused = refuse(++attempts, raw);
+        if (refused === 'lose') return void sockets.get(session.remotePort)?.resetAndDestroy();
+        if (refused) return done(Object.assign(new Error(refused.message), { responseCode: refused.code }));
         received.push({ to: session.envelope.rcptTo.map(({ address }) => address), raw });
         done();
       });
     },
   });
   server.on('error', () => undefined);
+  server.server.on('connection', (socket: Socket) => {
+    const { remotePort } = socket;
+    sockets.set(remotePort, socket);
+    socket.on('close', () => sockets.delete(remotePort));
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   return {
     url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     received,
     behave: (next) => {
       refuse = next;
+    },
+    choose: (next) => {
+      choose = next;
     },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };

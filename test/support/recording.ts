@@ -7,16 +7,16 @@ import { eventually } from './eventually.js';
 export type Recording = Readonly<{
   database: TestDatabase;
   app: () => RunningApp;
-  /** Hands trades to recording as a feed does, and waits until every consumer has had them. */
+  /** Hands trades to recording as a feed does, and waits until every awaited consumer has had them. */
   record(trades: readonly Trade[]): Promise<void>;
-  /** Waits until nothing is owed to a consumer. */
+  /** Waits until nothing is owed to an awaited consumer. */
   settled(): Promise<void>;
   restart(): Promise<void>;
   close(): Promise<void>;
 }>;
 
-/** Processing and aggregation over a database of their own, fed by hand. */
-export async function startRecording(env: Record<string, string> = {}): Promise<Recording> {
+/** Processing and aggregation over a database of their own, fed by hand. `awaited`: of which consumers, by a LIKE pattern. */
+export async function startRecording(env: Record<string, string> = {}, awaited = '%'): Promise<Recording> {
   const database = await testDatabase();
   const start = async (): Promise<RunningApp> => {
     const started = await startApp(database.connection, { MODULES: 'processing,aggregation', ...env });
@@ -26,9 +26,10 @@ export async function startRecording(env: Record<string, string> = {}): Promise<
   let app = await start();
   const settled = async (): Promise<void> =>
     eventually(async () => {
-      const [{ owed }] = (await database.dataSource.query('select count(*)::int as owed from bus.delivery')) as [
-        { owed: number },
-      ];
+      const [{ owed }] = (await database.dataSource.query(
+        'select count(*)::int as owed from bus.delivery where consumer like $1',
+        [awaited],
+      )) as [{ owed: number }];
       if (owed > 0) throw new Error(`${owed} deliveries are owed`);
     });
   return {

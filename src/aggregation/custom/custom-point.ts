@@ -3,6 +3,7 @@ import {
   type CustomPointsRecordedV1Data,
   formatInstant,
   parseInstant,
+  SERIES_NAME,
 } from '../../contracts/index.js';
 
 export type CustomPoint = CustomPointsRecordedV1Data['points'][number];
@@ -15,12 +16,11 @@ const MOST_FAULTS = 10;
 const FIELDS = new Set(['name', 'value', 'at', 'key']);
 const EARLIEST_US = Date.UTC(2000) * 1000;
 const DAY_US = 86_400_000_000;
-const NAME = /^[a-z][a-z0-9._-]{0,79}$/;
 const KEY = /^[\x20-\x7e]{1,120}$/;
 
 /** Whether a series may be called so; `custom` would be one and the route of all. */
 export const isSeriesName = (name: unknown): name is string =>
-  typeof name === 'string' && NAME.test(name) && name !== 'custom';
+  typeof name === 'string' && SERIES_NAME.test(name) && name !== 'custom';
 
 export const isPointKey = (key: unknown): key is string => typeof key === 'string' && KEY.test(key);
 

@@ -86,6 +86,12 @@ export function answerOfSmtp(error: SmtpError): Answer {
       ? { ...facts, result: 'retry', reason: 'server-error', isOfChannel: true }
       : { ...facts, result: 'broken', reason: 'unauthorized' };
   }
+  if (code === 'ETLS' && status !== undefined && status >= 500)
+    return failed(
+      'broken',
+      'unconfigured',
+      `a login goes out encrypted only, and the server does not encrypt: ${message}`,
+    );
   if (status !== undefined && status >= 500) {
     const isLogin = status === 530 || status === 534 || status === 535;
     return isLogin
@@ -96,4 +102,16 @@ export function answerOfSmtp(error: SmtpError): Answer {
     return { ...facts, result: 'retry', reason: 'server-error', isOfChannel: true };
   const isLate = code === 'ETIMEDOUT' || /timeout/i.test(message);
   return { ...facts, result: 'retry', reason: isLate ? 'timeout' : 'network', isOfChannel: true };
+}
+
+/** What a receiver may ask for with Retry-After. */
+const MOST_ASKED_MS = 3_600_000;
+
+/** `Retry-After` in seconds or as a date; 0 when there is none or it is past. */
+export function askedPauseMs(header: string | undefined, nowMs: number): number {
+  if (header === undefined) return 0;
+  const text = header.trim();
+  if (/^\d{1,9}$/.test(text)) return Math.min(MOST_ASKED_MS, Number(text) * 1000);
+  const untilMs = /^[A-Z][a-z]{2,8}, /.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(untilMs) ? 0 : Math.min(MOST_ASKED_MS, Math.max(0, untilMs - nowMs));
 }

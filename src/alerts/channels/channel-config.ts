@@ -1,5 +1,6 @@
 import type { FieldFault } from '../../platform/errors/index.js';
-import { compileTemplate, TemplateError } from '../notifications/template.js';
+import { isZone } from '../expectation.js';
+import { compileTemplate, TemplateError } from '../messages/template.js';
 import type { ChannelTarget, ChannelType } from './channel.js';
 
 type Config = Readonly<Record<string, unknown>>;
@@ -25,7 +26,7 @@ const HTTP_URL: Field = {
 const TEXTS: Readonly<Record<string, Field>> = {
   title: { expected: 'must be a text of 1 to 200 characters', holds: isText(200, /\S/) },
   body: { expected: 'must be a text of 1 to 4000 characters', holds: isText(4000, /\S/) },
-  timeZone: { expected: 'must be an IANA time zone such as Europe/Berlin', holds: isTimeZone },
+  timeZone: { expected: 'must be an IANA time zone such as Europe/Berlin', holds: isZone },
 };
 const FIELDS: Readonly<Record<ChannelType, Readonly<Record<string, Field>>>> = {
   email: {
@@ -33,7 +34,10 @@ const FIELDS: Readonly<Record<ChannelType, Readonly<Record<string, Field>>>> = {
     from: { expected: 'must be a mail address', holds: isText(320, MAIL_ADDRESS) },
     smtpUrl: {
       expected: 'must be a URL such as smtp://user:password@host:587 or smtps://host, without a path and parameters',
-      holds: (value) => isUrl(value, ['smtp:', 'smtps:']) && /^smtps?:\/\/[^/?#]+\/?$/.test(value as string),
+      holds: (value) =>
+        isUrl(value, ['smtp:', 'smtps:']) &&
+        /^smtps?:\/\/[^/?#]+\/?$/.test(value as string) &&
+        isDecodable(value as string),
       isSecret: true,
     },
   },
@@ -96,9 +100,9 @@ export function withKeptSecrets(type: ChannelType, given: Config, stored: Config
 
 /** Secrets that would go to another address than they were given for: they must be given again. */
 export function strayedSecrets(type: ChannelType, given: Config, stored: Config | undefined): FieldFault[] {
-  if (type !== 'webhook' || !stored || originOf(given.url) === originOf(stored.url)) return [];
-  return ['secret', 'previousSecret', 'bearerToken']
-    .filter((name) => given[name] === undefined && stored[name] !== undefined)
+  if (!stored || originOf(given.url) === originOf(stored.url)) return [];
+  return secretsOf(type)
+    .filter((name) => name !== 'url' && given[name] === undefined && stored[name] !== undefined)
     .map((name) => fault(name, 'must be given again with an address on another server, or null to take it away'));
 }
 
@@ -110,6 +114,37 @@ export function shownConfig({ type, config }: ChannelTarget): { config: Config; 
     .map(([name, value]) => [name, name === 'url' ? withoutQuery(value as string) : (value as unknown)]);
   return { config: Object.fromEntries(shown) as Config, secretsSet: secrets };
 }
+
+/** What a receiver said, which may be what it was sent, without the secrets of the channel. */
+export function withoutSecrets(said: string, target: ChannelTarget): string {
+  let text = said;
+  for (const secret of secretTextsOf(target)) {
+    text = text.replaceAll(secret, '…');
+    // what it said was cut, maybe within a secret
+    for (let length = Math.min(secret.length, text.length); length >= LEAST_SECRET; length--)
+      if (text.endsWith(secret.slice(0, length))) text = `${text.slice(0, -length)}…`;
+  }
+  return text;
+}
+
+const LEAST_SECRET = 4;
+
+/** Every spelling of what must not be shown, the longest first. */
+function secretTextsOf({ type, config }: ChannelTarget): string[] {
+  const given = config as Config;
+  const texts = secretsOf(type).flatMap((name) => given[name] ?? []) as string[];
+  const urls = ['url', 'smtpUrl'].flatMap((name) => (typeof given[name] === 'string' ? [new URL(given[name])] : []));
+  for (const { pathname, search, searchParams, username, password } of urls) {
+    texts.push(search.slice(1), ...searchParams.values());
+    if (type === 'slack') texts.push(pathname, ...pathname.split('/').slice(-2));
+    const [user, pass] = [username, password].map(decodeURIComponent);
+    if (password !== '') texts.push(password, pass!, base64(pass!), base64(`\0${user}\0${pass}`));
+  }
+  const all = texts.flatMap((text) => [text, text.replace(/^whsec_/, ''), JSON.stringify(text).slice(1, -1)]);
+  return [...new Set(all)].filter(({ length }) => length >= LEAST_SECRET).toSorted((a, b) => b.length - a.length);
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 const fieldsOf = (type: ChannelType): Readonly<Record<string, Field>> => ({ ...FIELDS[type], ...TEXTS });
 const secretsOf = (type: ChannelType): string[] =>
@@ -139,6 +174,15 @@ function isBare(value: string): boolean {
   return username === '' && password === '' && !value.includes('#');
 }
 
+/** User and password of a URL are percent-encoded. */
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** What stands behind `?` may be a token. */
 function withoutQuery(url: string): string {
   const { origin, pathname, search } = new URL(url);
@@ -163,12 +207,4 @@ function isSigningSecret(value: unknown): boolean {
   if (typeof value !== 'string' || encoded === undefined) return false;
   const bytes = Math.floor((encoded.replaceAll('=', '').length * 3) / 4);
   return bytes >= 24 && bytes <= 64;
-}
-
-function isTimeZone(value: unknown): boolean {
-  try {
-    return typeof value === 'string' && /^[A-Za-z]/.test(value) && !!new Intl.DateTimeFormat('en', { timeZone: value });
-  } catch {
-    return false;
-  }
 }

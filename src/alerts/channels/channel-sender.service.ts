@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Item, Message } from '../notifications/notice.js';
+import type { Item, Message } from '../messages/notice.js';
 import { type Answer, answerOfSlack } from './answer.js';
 import { type Channel, type ChannelType, type PagerDutyConfig, styleOf, type WebhookConfig } from './channel.js';
+import { withoutSecrets } from './channel-config.js';
 import { ALERTMANAGER_MOST_ITEMS, alertmanagerBody } from './formats/alertmanager.js';
 import { MAIL_MOST_ITEMS, mailOf } from './formats/mail.js';
 import { PAGERDUTY_URL, pagerDutyEvents } from './formats/pagerduty.js';
@@ -35,6 +36,11 @@ export class ChannelSender {
 
   /** Never throws. Sent again, a message carries the same id. */
   async send(channel: Channel, message: Message, publicUrl: string | undefined): Promise<Answer> {
+    const answer = await this.sendAsItIs(channel, message, publicUrl);
+    return answer.error === undefined ? answer : { ...answer, error: withoutSecrets(answer.error, channel) };
+  }
+
+  private async sendAsItIs(channel: Channel, message: Message, publicUrl: string | undefined): Promise<Answer> {
     const style = styleOf(channel, publicUrl);
     switch (channel.type) {
       case 'email':

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import { epochUs } from '../../platform/database/index.js';
 import type { ChannelTarget, ChannelType, StoredChannel } from './channel.js';
 
 type Row = {
@@ -15,10 +16,15 @@ type Row = {
   changed_us: string;
 };
 
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
-const COLUMNS = `c.name, c.type, c.config, c.version, c.healthy, c.unhealthy_reason, c.failures, ${US('c.unhealthy_since')} as unhealthy_us,
-  ${US('case when c.paused_until > now() then c.paused_until end')} as paused_us, ${US('c.changed_at')} as changed_us`;
+const COLUMNS = `c.name, c.type, c.config, c.version, c.healthy, c.unhealthy_reason, c.failures, ${epochUs('c.unhealthy_since')} as unhealthy_us,
+  ${epochUs('case when c.paused_until > now() then c.paused_until end')} as paused_us, ${epochUs('c.changed_at')} as changed_us`;
 export const MOST_CHANNELS = 200;
+/** A message that a receiver took has an id that it will not take again: what is left of it needs another one. */
+export const OPEN_BATCH = `case when exists (select from alerts.notification s where s.batch = n.batch and s.state = 'sent')
+  then gen_random_uuid() else n.batch end`;
+
+/** What names a channel. */
+export type Naming = Readonly<{ rules: readonly string[]; isDefault: boolean }>;
 
 @Injectable()
 export class ChannelStore {
@@ -59,41 +65,94 @@ export class ChannelStore {
     });
   }
 
-  /** What it was told before counts no longer: it is tried at once. */
-  async update(name: string, { type, config }: ChannelTarget): Promise<void> {
-    await this.dataSource.query(
-      `update alerts.channel set type = $2, config = $3, version = version + 1, changed_at = now() where name = $1`,
-      [name, type, JSON.stringify(config)],
-    );
+  /** False when it is no longer at that version, or gone. */
+  async update(name: string, version: number, { type, config }: ChannelTarget): Promise<boolean> {
+    const [, updated] = (await this.dataSource.query(
+      `update alerts.channel set type = $3, config = $4, version = nextval('alerts.version'), changed_at = now()
+       where name = $1 and version = $2`,
+      [name, version, type, JSON.stringify(config)],
+    )) as [unknown, number];
+    return updated > 0;
   }
 
-  /** Rules that name it, at most `limit`. */
-  async rulesWith(tx: EntityManager, name: string, limit: number): Promise<string[]> {
-    const rows = (await tx.query(`select id from alerts.rule where body->'channels' ? $1 order by id limit $2`, [
-      name,
-      limit,
-    ])) as { id: string }[];
-    return rows.map(({ id }) => id);
+  /** Which of the names are channels; none of them goes before `tx` ends. */
+  async known(tx: EntityManager, names: readonly string[]): Promise<Set<string>> {
+    if (names.length === 0) return new Set();
+    const rows = (await tx.query(`select name from alerts.channel where name = any($1) order by name for key share`, [
+      names,
+    ])) as { name: string }[];
+    return new Set(rows.map(({ name }) => name));
   }
 
-  /** With it goes what waited for it. Names rules that keep it; undefined when there is no such channel. */
-  async remove(name: string): Promise<{ keptBy: string[] } | undefined> {
+  /** Those of the names that no channel has; the others stay until `tx` ends. */
+  async missing(names: readonly string[], tx: EntityManager = this.dataSource.manager): Promise<string[]> {
+    const known = await this.known(tx, names);
+    return names.filter((name) => !known.has(name));
+  }
+
+  /**
+   * With it goes what waited for it, unless something names it: rules (the first ten), or the settings. False when it is not
+   * at that version.
+   */
+  async remove(name: string, version: number): Promise<Naming | false> {
     return this.dataSource.transaction(async (tx) => {
-      await tx.query(`lock table alerts.rule in share mode`); // nobody names it meanwhile
-      const keptBy = await this.rulesWith(tx, name, 10);
-      if (keptBy.length > 0) return { keptBy };
-      const [rows] = (await tx.query(`delete from alerts.channel where name = $1 returning name`, [name])) as [
-        unknown[],
-        number,
-      ];
-      if (rows.length === 0) return undefined;
+      // who is to name it locks it too (`known`): from here on nobody does
+      const found = (await tx.query(`select name from alerts.channel where name = $1 and version = $2 for update`, [
+        name,
+        version,
+      ])) as unknown[];
+      if (found.length === 0) return false;
+      const naming = await this.naming(tx, name);
+      if (naming.rules.length > 0 || naming.isDefault) return naming;
+      await tx.query(`delete from alerts.channel where name = $1`, [name]);
       await tx.query(
         `update alerts.notification set state = 'dead', reason = 'channel-deleted', revives = false, finished_at = now()
          where channel = $1 and state in ('pending', 'sending', 'held')`,
         [name],
       );
-      return { keptBy };
+      return naming;
     });
+  }
+
+  /** It met a fault: it rests so long; `unhealthy` says why a person has to look after it. */
+  async pause(name: string, version: number, pauseMs: number, unhealthy: string | undefined): Promise<void> {
+    await this.dataSource.query(
+      `update alerts.channel set failures = failures + 1,
+         paused_until = case when $3 > 0 then greatest(paused_until, now() + $3 * interval '1 ms') else paused_until end,
+         healthy = healthy and $4::text is null,
+         unhealthy_reason = coalesce($4, unhealthy_reason),
+         unhealthy_since = case when $4::text is null then unhealthy_since else coalesce(unhealthy_since, now()) end
+       where name = $1 and version = $2`,
+      [name, version, pauseMs, unhealthy ?? null],
+    );
+  }
+
+  /** It works: what waits for it, or died of it, is due now. `unhealthy` says what a person has to look after all the same. */
+  async recover(name: string, unhealthy?: string, tx?: EntityManager): Promise<void> {
+    if (!tx) return this.dataSource.transaction((own) => this.recover(name, unhealthy, own));
+    const [channels] = (await tx.query(
+      `update alerts.channel set healthy = $2::text is null, unhealthy_reason = $2, failures = 0, paused_until = null,
+         unhealthy_since = case when $2::text is not null then coalesce(unhealthy_since, now()) end
+       where name = $1 and (failures > 0 or not healthy or $2::text is not null) returning name`,
+      [name, unhealthy ?? null],
+    )) as [unknown[], number];
+    if (channels.length === 0) return;
+    await tx.query(
+      `update alerts.notification n set state = 'pending', next_at = now(), finished_at = null, revives = false,
+         batch = case when state = 'dead' then ${OPEN_BATCH} else batch end
+       where channel = $1 and ((state = 'pending' and attempts > 0 and next_at > now()) or (state = 'dead' and revives))`,
+      [name],
+    );
+  }
+
+  private async naming(tx: EntityManager, name: string): Promise<Naming> {
+    const rules = (await tx.query(`select id from alerts.rule where body->'channels' ? $1 order by id limit 10`, [
+      name,
+    ])) as { id: string }[];
+    const settings = (await tx.query(`select from alerts.settings where body->'defaultChannels' ? $1`, [
+      name,
+    ])) as unknown[];
+    return { rules: rules.map(({ id }) => id), isDefault: settings.length > 0 };
   }
 }
 

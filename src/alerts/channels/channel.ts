@@ -1,4 +1,6 @@
-import type { TextStyle } from '../notifications/texts.js';
+import { type Expectation, isMatch, shown, twice } from '../expectation.js';
+import { CHANNEL_NAME } from '../names.js';
+import type { TextStyle } from '../messages/texts.js';
 
 export const CHANNEL_TYPES = ['email', 'slack', 'webhook', 'pagerduty'] as const;
 export type ChannelType = (typeof CHANNEL_TYPES)[number];
@@ -35,7 +37,7 @@ export type Channel = Readonly<{ name: string }> & ChannelTarget;
 
 export type StoredChannel = Channel &
   Readonly<{
-    /** Counts edits. */
+    /** Another one with every edit; the ETag. */
     version: number;
     isHealthy: boolean;
     unhealthyReason: string | null;
@@ -45,6 +47,21 @@ export type StoredChannel = Channel &
     failures: number;
     changedAtUs: number;
   }>;
+
+/** Goes on after the name of the field that has these names. */
+export const unknownChannelsText = (names: readonly string[]): string =>
+  `names ${names.join(', ')}, which is no channel; GET /api/v1/channels lists them`;
+
+/** A list of names that channels can have, each once. */
+export const channelsUpTo =
+  (most: number): Expectation =>
+  (value) => {
+    if (!Array.isArray(value)) return `must be a list of names of channels such as ["ops"], not ${shown(value)}`;
+    if (value.length > most) return `must be at most ${most} names, not ${value.length}`;
+    const wrong: unknown = value.find((one) => !isMatch(CHANNEL_NAME)(one));
+    if (wrong !== undefined) return `names ${shown(wrong)}, which no channel can be called`;
+    return twice(value) === undefined ? undefined : `names ${shown(twice(value))} twice`;
+  };
 
 export const styleOf = (channel: Channel, publicUrl: string | undefined): TextStyle => ({
   channel: channel.name,

@@ -1,9 +1,18 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery } from '../../platform/http/index.js';
-import { NotificationSettingsStore } from '../notifications/notification-settings.store.js';
+import {
+  type Answer,
+  API,
+  ApiProblems,
+  decodeCursor,
+  encodeCursor,
+  etagOf,
+  NoQuery,
+  versionsOf,
+} from '../../platform/http/index.js';
+import { NotificationSettingsStore } from './notification-settings.store.js';
 import type { StoredChannel } from './channel.js';
 import { shownConfig } from './channel-config.js';
 import { ChannelStore } from './channel.store.js';
@@ -14,8 +23,9 @@ import {
   ChannelsAnswer,
   ChannelsQuery,
   TestAnswer,
+  testAnswerOf,
 } from './channels.dto.js';
-import { Channels, type TestResult } from './channels.service.js';
+import { Channels } from './channels.service.js';
 
 @ApiTags('notifications')
 @Controller(`${API}/channels`)
@@ -42,43 +52,66 @@ export class ChannelsController {
   @ApiOperation({ summary: 'Make a channel; its addresses and templates are checked' })
   @ApiCreatedResponse({ type: ChannelAnswer })
   @ApiProblems('request.bad-parameter', 'channels.name-taken', 'channels.too-many', 'database.unavailable')
-  async create(@Body() { name, type, config }: ChannelRequest, @Query() _query: NoQuery): Promise<ChannelAnswer> {
-    return this.answered(await this.channels.create(name, type, config));
+  async create(
+    @Body() { name, type, config }: ChannelRequest,
+    @Query() _query: NoQuery,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<ChannelAnswer> {
+    const channel = await this.channels.create(name, type, config);
+    answer.header('location', `/${API}/channels/${name}`);
+    return this.answered(channel, answer);
   }
 
   @Get(':name')
-  @ApiOperation({ summary: 'One channel, and whether it works' })
+  @ApiOperation({ summary: 'One channel, and whether it works; `ETag` is its version' })
   @ApiOkResponse({ type: ChannelAnswer })
   @ApiProblems('channels.unknown', 'database.unavailable')
-  async one(@Param('name') name: string, @Query() _query: NoQuery): Promise<ChannelAnswer> {
-    return this.answered(await this.channels.one(name));
+  async one(
+    @Param('name') name: string,
+    @Query() _query: NoQuery,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<ChannelAnswer> {
+    return this.answered(await this.channels.one(name), answer);
   }
 
   @Put(':name')
   @ApiOperation({
-    summary: 'Replace the config of a channel',
+    summary: 'Replace the config of a channel; with `If-Match`, only at the version that names',
     description:
       'Secrets that are left out stay as they are, null takes one away; with an address on another server they must be given again. ' +
       'What waits for the channel, or died of it, is tried again.',
   })
   @ApiOkResponse({ type: ChannelAnswer })
-  @ApiProblems('request.bad-parameter', 'channels.unknown', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'channels.unknown', 'channels.changed-meanwhile', 'database.unavailable')
   async replace(
     @Param('name') name: string,
     @Body() { name: named, type, config }: ChannelEditRequest,
     @Query() _query: NoQuery,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) answer: Answer,
   ): Promise<ChannelAnswer> {
-    if (named !== undefined && named !== name) throw badParameter('name', `must be that of the path, ${name}`);
-    return this.answered(await this.channels.replace(name, type, config));
+    if (named !== undefined && named !== name)
+      throw badParameter('name', `must be ${name} as in the path, or left out`);
+    return this.answered(await this.channels.replace(name, type, config, versionsOf(ifMatch)), answer);
   }
 
   @Delete(':name')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a channel that no rule names; what waits for it is given up' })
   @ApiNoContentResponse()
-  @ApiProblems('channels.unknown', 'channels.in-use', 'database.unavailable')
-  async remove(@Param('name') name: string, @Query() _query: NoQuery): Promise<void> {
-    await this.channels.remove(name);
+  @ApiProblems(
+    'request.bad-parameter',
+    'channels.unknown',
+    'channels.in-use',
+    'channels.changed-meanwhile',
+    'database.unavailable',
+  )
+  async remove(
+    @Param('name') name: string,
+    @Query() _query: NoQuery,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<void> {
+    await this.channels.remove(name, versionsOf(ifMatch));
   }
 
   @Post(':name/test')
@@ -90,7 +123,8 @@ export class ChannelsController {
     return testAnswerOf(await this.channels.test(name));
   }
 
-  private async answered(channel: StoredChannel): Promise<ChannelAnswer> {
+  private async answered(channel: StoredChannel, answer: Answer): Promise<ChannelAnswer> {
+    answer.header('etag', etagOf(channel));
     return this.answerOf(channel, (await this.settings.read()).publicUrl);
   }
 
@@ -110,12 +144,3 @@ export class ChannelsController {
     };
   }
 }
-
-export const testAnswerOf = ({ channel, result, reason, status, error, durationMs }: TestResult): TestAnswer => ({
-  channel,
-  ok: result === 'sent',
-  reason,
-  status: status ?? null,
-  error: error ?? null,
-  durationMs,
-});

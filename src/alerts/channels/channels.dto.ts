@@ -1,7 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsObject, IsOptional, Matches } from 'class-validator';
 import { CursorQuery } from '../cursor.dto.js';
+import { CHANNEL_NAME } from '../names.js';
 import { CHANNEL_TYPES, type ChannelType } from './channel.js';
+import type { TestResult } from './channels.service.js';
 
 const NAME = { message: 'must be 1 to 40 lower-case letters, digits, - or _, the first a letter or digit' };
 const ONE_OF_TYPES = { message: `must be one of ${CHANNEL_TYPES.join(', ')}` };
@@ -20,12 +22,12 @@ export class ChannelConfigRequest {
 }
 
 export class ChannelRequest extends ChannelConfigRequest {
-  @ApiProperty({ example: 'ops' }) @Matches(/^[a-z0-9][a-z0-9_-]{0,39}$/, NAME) name!: string;
+  @ApiProperty({ example: 'ops' }) @Matches(CHANNEL_NAME, NAME) name!: string;
 }
 
 /** Replaces a channel; its name and type stay. Secrets that are left out are kept, null takes them away. */
 export class ChannelEditRequest extends ChannelConfigRequest {
-  @ApiPropertyOptional({ example: 'ops' }) @IsOptional() @Matches(/^[a-z0-9][a-z0-9_-]{0,39}$/, NAME) name?: string;
+  @ApiPropertyOptional({ example: 'ops' }) @IsOptional() @Matches(CHANNEL_NAME, NAME) name?: string;
 }
 
 export class ChannelsQuery extends CursorQuery {
@@ -45,8 +47,8 @@ export class ChannelAnswer {
   config!: Record<string, unknown>;
   /** Secrets that are set; no answer shows them. */
   @ApiProperty({ type: [String], example: ['secret'] }) secretsSet!: string[];
-  /** Counts edits. */
-  @ApiProperty({ type: 'integer', example: 1 }) version!: number;
+  /** Higher with every edit, and never the same again; `ETag` says it too. */
+  @ApiProperty({ type: 'integer', example: 41 }) version!: number;
   /** False after a fault that only a person can mend, until a message gets through again. */
   @ApiProperty() healthy!: boolean;
   @ApiProperty({ type: String, nullable: true, example: null }) unhealthyReason!: string | null;
@@ -79,3 +81,12 @@ export class TestAnswer {
   @ApiProperty({ type: String, nullable: true, example: null }) error!: string | null;
   @ApiProperty({ type: 'integer', example: 84 }) durationMs!: number;
 }
+
+export const testAnswerOf = ({ channel, result, reason, status, error, durationMs }: TestResult): TestAnswer => ({
+  channel,
+  ok: result === 'sent',
+  reason,
+  status: status ?? null,
+  error: error ?? null,
+  durationMs,
+});

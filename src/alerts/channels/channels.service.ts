@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError, badParameter, type FieldFault } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
-import { DeliveryStore } from '../notifications/delivery.store.js';
-import type { Item } from '../notifications/notice.js';
-import { NotificationSettingsStore } from '../notifications/notification-settings.store.js';
-import { type Text, textOf } from '../notifications/texts.js';
+import type { Item } from '../messages/notice.js';
+import { NotificationSettingsStore } from './notification-settings.store.js';
+import { type Text, textOf } from '../messages/texts.js';
 import type { Answer } from './answer.js';
 import {
   type Channel,
@@ -29,7 +28,6 @@ const MOST_TESTED = 20;
 export class Channels {
   constructor(
     private readonly store: ChannelStore,
-    private readonly deliveries: DeliveryStore,
     private readonly settings: NotificationSettingsStore,
     private readonly sender: ChannelSender,
     private readonly guard: TargetGuard,
@@ -37,7 +35,11 @@ export class Channels {
 
   async one(name: string): Promise<StoredChannel> {
     const found = await this.store.one(name);
-    if (!found) throw new AppError('channels.unknown', `there is no channel ${name.slice(0, 60)}`);
+    if (!found)
+      throw new AppError(
+        'channels.unknown',
+        `there is no channel ${name.slice(0, 60)}; GET /api/v1/channels lists them`,
+      );
     return found;
   }
 
@@ -49,29 +51,43 @@ export class Channels {
     return this.one(name);
   }
 
-  /** What it had failed for may be mended: all that waits for it is tried again. */
-  async replace(name: string, type: ChannelType, given: Config): Promise<StoredChannel> {
-    const stored = await this.one(name);
+  /**
+   * What it had failed for may be mended: all that waits for it is tried again. `ifMatch`: versions that the caller has seen;
+   * any other is not overwritten.
+   */
+  async replace(
+    name: string,
+    type: ChannelType,
+    given: Config,
+    ifMatch: readonly number[] | undefined,
+  ): Promise<StoredChannel> {
+    const stored = await this.matching(name, ifMatch);
     if (stored.type !== type) throw badParameter('type', `must stay ${stored.type}; make another channel`);
     const strayed = strayedSecrets(type, given, stored.config as Config);
     if (strayed.length > 0) throw faulty(strayed);
     const target = await this.checked(type, withKeptSecrets(type, given, stored.config as Config));
-    await this.store.update(name, target);
-    await this.deliveries.recover(name);
+    // its secrets were kept of what was stored: of another version they may be others
+    if (!(await this.store.update(name, stored.version, target))) return this.replace(name, type, given, ifMatch);
+    await this.store.recover(name);
     return this.one(name);
   }
 
-  async remove(name: string): Promise<void> {
-    const removed = await this.store.remove(name);
-    if (!removed) throw new AppError('channels.unknown', `there is no channel ${name.slice(0, 60)}`);
-    if (removed.keptBy.length > 0) throw new AppError('channels.in-use', `rules name it: ${removed.keptBy.join(', ')}`);
+  async remove(name: string, ifMatch: readonly number[] | undefined): Promise<void> {
+    const removed = await this.store.remove(name, (await this.matching(name, ifMatch)).version);
+    if (removed === false) return this.remove(name, ifMatch);
+    const { rules, isDefault } = removed;
+    const naming = [
+      ...(rules.length > 0 ? [`rules name it: ${rules.join(', ')}`] : []),
+      ...(isDefault ? ['it is one of defaultChannels in the settings of notifications'] : []),
+    ];
+    if (naming.length > 0) throw new AppError('channels.in-use', naming.join('; '));
   }
 
   /** Sends a test the way notifications go; one that gets through proves the channel healthy. */
   async test(name: string): Promise<TestResult> {
     const channel = await this.one(name);
     const result = await this.tried(channel, name);
-    if (result.result === 'sent') await this.deliveries.recover(name);
+    if (result.result === 'sent') await this.store.recover(name, result.error);
     return result;
   }
 
@@ -93,9 +109,24 @@ export class Channels {
     return textOf(sampleItem(), styleOf(channel, publicUrl ?? undefined));
   }
 
+  private async matching(name: string, ifMatch: readonly number[] | undefined): Promise<StoredChannel> {
+    const stored = await this.one(name);
+    if (ifMatch && !ifMatch.includes(stored.version))
+      throw new AppError(
+        'channels.changed-meanwhile',
+        `it is at version ${stored.version}, not ${ifMatch.join(' or ')}`,
+      );
+    return stored;
+  }
+
   private async tried(channel: Channel, name: string | null): Promise<TestResult> {
     const { publicUrl } = await this.settings.read();
-    const item = { ...sampleItem(), ruleName: 'A test of this channel', labels: { test: 'true' } };
+    const item = {
+      ...sampleItem(),
+      ruleName: 'A test of this channel',
+      labels: { test: 'true' },
+      isTest: true,
+    } as const;
     const startedMs = performance.now();
     const message = { id: item.notificationId, items: [item] as const };
     const answer = await this.sender.send(channel, message, publicUrl ?? undefined);

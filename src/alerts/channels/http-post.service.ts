@@ -1,15 +1,14 @@
 import { request as httpRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as HttpsAgent } from 'node:https';
 import { Injectable } from '@nestjs/common';
-import { askedPauseMs } from '../notifications/retry.js';
-import { type Answer, answerOfStatus, failed } from './answer.js';
+import { type Answer, answerOfStatus, askedPauseMs, failed } from './answer.js';
 import { BlockedTarget, TargetGuard } from './target-guard.service.js';
 
 const TIMEOUT_MS = 15_000;
 const MOST_ANSWER_BYTES = 64 * 1024;
 
 export type Post = Readonly<{ url: string; body: string; headers?: Readonly<Record<string, string>> }>;
-export type Posted = Readonly<{ answer: Answer; text: string }>;
+type Posted = Readonly<{ answer: Answer; text: string }>;
 
 /** Posts JSON to where a channel says: no redirects, no proxy, nowhere the guard forbids, and within bounds. */
 @Injectable()

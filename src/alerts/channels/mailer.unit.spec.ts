@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { mailReceiver } from '../../../test/support/receivers.js';
 import { readSettings } from '../../platform/config/index.js';
 import { Mailer } from './mailer.service.js';
@@ -45,6 +45,57 @@ describe('mail', () => {
     const server = await mailReceiver();
     server.behave(() => ({ code, message: 'no' }));
     expect(await mailer({ SMTP_URL: server.url }).send(TO, MAIL)).toMatchObject(answer);
+    await server.close();
+  });
+
+  it('is tried again for a recipient that is refused for the moment, and for that one alone', async () => {
+    const server = await mailReceiver();
+    server.choose((address, count) =>
+      address.startsWith('grey') && count < 3 ? { code: 450, message: 'greylisted' } : undefined,
+    );
+    const sender = mailer({ SMTP_URL: server.url });
+    const to = ['a@example.com', 'grey@example.com'];
+    const later = { result: 'retry', status: 450, error: expect.stringContaining('grey@example.com: 450 greylisted') };
+    expect(await sender.send({ to }, MAIL)).toMatchObject(later);
+    expect(await sender.send({ to }, MAIL)).toMatchObject(later);
+    expect(await sender.send({ to }, MAIL)).toEqual({ result: 'sent', reason: 'ok', status: 250 });
+    expect(server.received.map((mail) => mail.to)).toEqual([['a@example.com'], ['grey@example.com']]);
+    for (const { raw } of server.received) expect(raw).toContain('To: a@example.com, grey@example.com');
+    await server.close();
+  });
+
+  it('is sent where a recipient is refused for good, and says so', async () => {
+    const server = await mailReceiver();
+    server.choose((address, count) => {
+      if (address.startsWith('gone')) return { code: 550, message: 'no such user' };
+      return address.startsWith('grey') && count < 2 ? { code: 450, message: 'greylisted' } : undefined;
+    });
+    const sender = mailer({ SMTP_URL: server.url });
+    const to = ['a@example.com', 'gone@example.com', 'grey@example.com'];
+    expect(await sender.send({ to }, MAIL)).toMatchObject({ result: 'retry' });
+    const sent = { result: 'sent', error: 'not taken for gone@example.com: 550 no such user' };
+    expect(await sender.send({ to }, MAIL)).toMatchObject(sent);
+    expect(await sender.send({ to: to.slice(0, 2) }, { ...MAIL, messageId: '<other@tapeline>' })).toMatchObject(sent);
+    expect(await sender.send({ to: ['gone@example.com'] }, MAIL)).toMatchObject({ result: 'rejected', status: 550 });
+    await server.close();
+  });
+
+  it('never sends a login in the clear, but on this machine', async () => {
+    const server = await mailReceiver({ user: 'me', pass: 'secret' });
+    const sender = mailer({ SMTP_URL: server.url.replace('://', '://me:secret@') });
+    expect(await sender.send(TO, MAIL)).toMatchObject({ result: 'sent' });
+    const connect = Socket.prototype.connect as (...options: unknown[]) => Socket;
+    const elsewhere = vi.spyOn(Socket.prototype, 'connect').mockImplementation(function (this: Socket, ...options) {
+      Object.defineProperty(this, 'remoteAddress', { value: '10.1.2.3' });
+      return connect.apply(this, options);
+    });
+    expect(await sender.send(TO, MAIL)).toMatchObject({
+      result: 'broken',
+      reason: 'unconfigured',
+      error: expect.stringContaining('a login goes out encrypted only'),
+    });
+    elsewhere.mockRestore();
+    expect(server.received).toHaveLength(1);
     await server.close();
   });
 

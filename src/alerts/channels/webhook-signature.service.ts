@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-export type Signing = Readonly<{ id: string; body: string; atMs: number; secrets: readonly string[] }>;
+type Signing = Readonly<{ id: string; body: string; atMs: number; secrets: readonly string[] }>;
 
 /**
  * Headers of Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, one signature a secret; the timestamp is that

@@ -1,4 +1,10 @@
-import { ANOMALY_KINDS, type AnomalyKind, INTERVAL_NAMES, type IntervalName } from '../../contracts/index.js';
+import {
+  ANOMALY_KINDS,
+  type AnomalyKind,
+  INTERVAL_NAMES,
+  type IntervalName,
+  SERIES_NAME,
+} from '../../contracts/index.js';
 import { indicator, IndicatorNameError } from '../../platform/indicators/index.js';
 import { fault } from './condition-error.js';
 import { type InputRef, WINDOW_FNS, type WindowFn } from './input-ref.js';
@@ -26,7 +32,6 @@ export const INDICATORS: ReadonlyMap<string, readonly [word: string, output: str
 const WINDOWS: ReadonlySet<string> = new Set(WINDOW_FNS);
 const DEFAULT_INTERVAL: IntervalName = '1m';
 const ANOMALIES = [...ANOMALY_KINDS, 'any'];
-const SERIES_NAME = /^[a-z][a-z0-9._-]{0,79}$/;
 const UNIT_MINUTES = { m: 1, h: 60 } as const;
 const DAY_MINUTES = 1440;
 const DURATION = '"1m" to "1440m", or "1h" to "24h"';

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type AlertReason, formatInstant, type Severity } from '../../contracts/index.js';
+import { epochUs } from '../../platform/database/index.js';
 import type { Alert, AlertChange, AlertState } from './alert.js';
 
 export type AlertFilter = Readonly<{
@@ -16,10 +17,9 @@ export type AlertFilter = Readonly<{
   beforeId?: string | undefined;
 }>;
 
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
 const ALERT = `a.id, a.rule_id, a.name, a.source, a.symbol, a.severity, a.condition, a.threshold, a.labels, a.channels, a.phase, a.opened_by,
-  ${US('a.started_at')} as started_us, ${US('a.resolved_at')} as resolved_us, a.resolution, a.value, a.occurrences, a.cooldown_us,
-  a.notified, a.silenced_by, ${US('a.acknowledged_at')} as acknowledged_us, a.acknowledged_by`;
+  ${epochUs('a.started_at')} as started_us, ${epochUs('a.resolved_at')} as resolved_us, a.resolution, a.value, a.occurrences, a.cooldown_us,
+  a.notified, a.silenced_by, ${epochUs('a.acknowledged_at')} as acknowledged_us, a.acknowledged_by`;
 
 type Row = Readonly<{
   id: string;
@@ -206,6 +206,21 @@ export class AlertStore {
       [id, labels === undefined ? null : JSON.stringify(labels), acknowledgedBy !== undefined, acknowledgedBy ?? null],
     )) as [Row[], number];
     return rows.map(alertOf)[0];
+  }
+
+  /** Gives alerts of a rule that are open other labels, those that still have its old ones. Returns them. */
+  async relabel(
+    tx: EntityManager,
+    ruleId: string,
+    before: Readonly<Record<string, string>>,
+    after: Readonly<Record<string, string>>,
+  ): Promise<Alert[]> {
+    const [rows] = (await tx.query(
+      `update alerts.alert a set labels = $3, changed_at = now()
+       where a.rule_id = $1 and a.resolved_at is null and a.labels = $2 and a.labels <> $3 returning ${ALERT}`,
+      [ruleId, JSON.stringify(before), JSON.stringify(after)],
+    )) as [Row[], number];
+    return rows.map(alertOf);
   }
 
   /** With its history, if it is resolved. */

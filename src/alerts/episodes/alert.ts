@@ -13,7 +13,7 @@ export type Alert = Readonly<{
   condition: string;
   threshold: number | null;
   labels: Readonly<Record<string, string>>;
-  /** Those of the rule when it fired: who heard of the firing hears of the end. */
+  /** Those of the rule when it fired. */
   channels: readonly string[];
   phase: Exclude<Phase, 'inactive' | 'pending'> | 'resolved';
   openedBy: AlertReason;

@@ -2,8 +2,8 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res }
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery } from '../../platform/http/index.js';
-import { CursorQuery } from '../cursor.dto.js';
+import { type Answer, API, ApiProblems, encodeCursor, NoQuery } from '../../platform/http/index.js';
+import { CursorQuery, idOf } from '../cursor.dto.js';
 import { durationUs } from '../rules/duration-text.js';
 import { type Alert, stateOf } from './alert.js';
 import { AlertStore } from './alert.store.js';
@@ -19,9 +19,6 @@ import {
 } from './alerts.dto.js';
 import { Alerts } from './alerts.service.js';
 import { HistoryStore } from './history.store.js';
-
-/** As much of the HTTP answer as is needed here. */
-type Answer = Readonly<{ header(name: string, value: string): Answer }>;
 
 @ApiTags('alerts')
 @Controller(`${API}/alerts`)
@@ -133,7 +130,6 @@ export class AlertsController {
     @Query() _query: NoQuery,
   ): Promise<AlertAnswer> {
     const lastsUs = durationUs(body.for ?? '1h')!;
-    if (lastsUs === 0) throw badParameter('for', 'must be longer than nothing');
     return answerOf(await this.alerts.silence(id, lastsUs, body.comment ?? `silenced at alert ${id}`, body.by));
   }
 
@@ -145,14 +141,6 @@ export class AlertsController {
   async remove(@Param('id') id: string, @Query() _query: NoQuery): Promise<void> {
     await this.alerts.remove(id);
   }
-}
-
-/** The id that a cursor of such a list holds. */
-export function idOf(cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const [id] = decodeCursor(cursor, 1);
-  if (!/^\d{1,18}$/.test(String(id))) throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
-  return String(id);
 }
 
 export const answerOf = (alert: Alert): AlertAnswer => ({

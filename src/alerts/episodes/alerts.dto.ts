@@ -4,16 +4,18 @@ import { IsIn, IsOptional, Matches } from 'class-validator';
 import { ALERT_REASONS, type AlertReason, SEVERITIES, type Severity } from '../../contracts/index.js';
 import { InstantParameter } from '../../platform/http/index.js';
 import { CursorQuery } from '../cursor.dto.js';
+import { isMatch, must } from '../expectation.js';
 import { Field } from '../field.decorator.js';
-import { CHANNELS, type Expectation, LABELS, RULE_FIELDS } from '../rules/rule-body.js';
-import { COMMENT, PERSON } from '../silences/silence-fields.js';
+import { RULE_ID } from '../names.js';
+import { CHANNELS, LABELS, RULE_FIELDS } from '../rules/rule-body.js';
+import { COMMENT, PERSON, SILENCE_LENGTH } from '../silences/silence-fields.js';
 import { ALERT_STATES, type AlertState } from './alert.js';
 
 const SYMBOL = /^[A-Za-z0-9][\w.:-]{0,79}$/;
-const MESSAGE: Expectation = [
+const MESSAGE = must(
   'must be a text of 1 to 1000 characters',
   (value) => typeof value === 'string' && value.length > 0 && value.length <= 1000,
-];
+);
 
 /** `a,b` or repeated parameters. */
 const Listed = (): PropertyDecorator =>
@@ -31,7 +33,7 @@ export class AlertsQuery extends CursorQuery {
 
   @ApiPropertyOptional({ example: 'btc_price_high' })
   @IsOptional()
-  @Matches(/^[a-z0-9][a-z0-9_-]{0,79}$/, { message: 'must be the id of a rule' })
+  @Matches(RULE_ID, { message: 'must be the id of a rule such as btc_price_high' })
   ruleId?: string;
 
   @ApiPropertyOptional({ example: 'BTCUSDT' })
@@ -58,7 +60,7 @@ export class AlertRequest {
   @ApiProperty({ example: 'Venue announced a halt' }) @Field(RULE_FIELDS.name, 'required') name!: string;
   @ApiPropertyOptional({ example: 'Trading stops at 14:00' }) @Field(MESSAGE) message?: string;
   @ApiPropertyOptional({ example: 'BTCUSDT' })
-  @Field(['must be a symbol such as BTCUSDT', (value) => typeof value === 'string' && SYMBOL.test(value)])
+  @Field(must('must be a symbol such as BTCUSDT', isMatch(SYMBOL)))
   symbol?: string;
   @ApiPropertyOptional({ example: 'binance' }) @Field(RULE_FIELDS.source) source?: string;
   @ApiPropertyOptional({ enum: SEVERITIES, default: 'medium' }) @Field(RULE_FIELDS.severity) severity?: Severity;
@@ -84,7 +86,7 @@ export class ByRequest {
 }
 
 export class SilenceAlertRequest extends ByRequest {
-  @ApiPropertyOptional({ pattern: '^\\d{1,6}[smhd]$', default: '1h' }) @Field(RULE_FIELDS.for) for?: string;
+  @ApiPropertyOptional({ pattern: '^\\d{1,6}[smhd]$', default: '1h' }) @Field(SILENCE_LENGTH) for?: string;
   @ApiPropertyOptional({ example: 'Known, being worked on' }) @Field(COMMENT) comment?: string;
 }
 

@@ -3,6 +3,8 @@ import { RulesChangedV1, type Severity } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { AppError, badParameter } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
+import { unknownChannelsText } from '../channels/channel.js';
+import { ChannelStore } from '../channels/channel.store.js';
 import { RuleStore } from '../rules/rule.store.js';
 import type { Matcher } from '../silences/silence.js';
 import { Silences } from '../silences/silences.service.js';
@@ -36,6 +38,7 @@ export class Alerts {
     private readonly store: AlertStore,
     private readonly history: HistoryStore,
     private readonly rules: RuleStore,
+    private readonly channels: ChannelStore,
     private readonly states: RuleStateStore,
     private readonly episodes: Episodes,
     private readonly silences: Silences,
@@ -49,8 +52,8 @@ export class Alerts {
 
   async raise({ name, message, symbol, source, severity, value, labels, channels }: ManualAlert): Promise<Alert> {
     return this.bus.transaction(async (tx) => {
-      const strangers = await this.rules.unknownChannels(tx, channels ?? []);
-      if (strangers.length > 0) throw badParameter('channels', `names ${strangers.join(', ')}, which is no channel`);
+      const strangers = await this.channels.missing(channels ?? [], tx);
+      if (strangers.length > 0) throw badParameter('channels', unknownChannelsText(strangers));
       if ((await this.store.countOpenManual(tx)) >= MOST_OPEN_MANUAL)
         throw new AppError('alerts.too-many', `${MOST_OPEN_MANUAL} are open; resolve some`);
       return this.episodes.raise(tx, {
@@ -139,7 +142,9 @@ export class Alerts {
         tx,
         kinds.map((kind) => ({ alertId: id, kind, atUs: nowUs(), value: null, note: by ?? null })),
       );
-      return alert;
+      if (labels === undefined || stateOf(alert) === 'resolved') return alert;
+      await this.silences.rematch(tx, [alert]);
+      return (await this.store.one(id, tx))!;
     });
   }
 

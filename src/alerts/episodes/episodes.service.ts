@@ -3,9 +3,9 @@ import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import { AlertFiredV1, AlertResolvedV1 } from '../../contracts/index.js';
-import { Bus } from '../../platform/bus/index.js';
+import { Bus, happening, type Happening } from '../../platform/bus/index.js';
 import { nowUs } from '../../platform/observability/index.js';
-import type { Notice } from '../notifications/notice.js';
+import type { Notice } from '../messages/notice.js';
 import { Notifications } from '../notifications/notifications.service.js';
 import type { StoredRule } from '../rules/rule.js';
 import { RuleStore } from '../rules/rule.store.js';
@@ -79,8 +79,11 @@ export class Episodes {
       chronicles.flatMap(({ history }) => history).concat(made.flatMap((alert) => silencedEntry(alert))),
     );
     const byId = new Map([...changed, ...made].map((alert) => [alert.id, alert]));
-    for (const { tellings } of chronicles)
-      for (const telling of tellings) await this.tell(tx, byId.get(telling.alertId)!, telling);
+    const tellings = chronicles.flatMap((one) => one.tellings);
+    await this.tell(
+      tx,
+      tellings.map((telling) => ({ telling, alert: byId.get(telling.alertId)! })),
+    );
     for (const { result } of recordings) for (const { kind } of result.transitions) this.counted.inc({ to: kind });
     return states;
   }
@@ -95,7 +98,7 @@ export class Episodes {
       { alertId: made.id, kind: 'fired', atUs, value, reason: 'manual' },
       ...silencedEntry(made),
     ]);
-    await this.tell(tx, made, { alertId: made.id, kind: 'fired', atUs, value, reason: 'manual' });
+    await this.tell(tx, [{ alert: made, telling: { alertId: made.id, kind: 'fired', atUs, value, reason: 'manual' } }]);
     this.counted.inc({ to: 'fired' });
     return made;
   }
@@ -107,7 +110,7 @@ export class Episodes {
     const [alert] = await this.alerts.change(tx, [{ id, ...change }]);
     if (!alert) return undefined;
     await this.history.add(tx, [{ alertId: id, kind: 'resolved', atUs, value: null, reason, note: note ?? null }]);
-    await this.tell(tx, alert, { alertId: id, kind: 'resolved', atUs, value: null, reason });
+    await this.tell(tx, [{ alert, telling: { alertId: id, kind: 'resolved', atUs, value: null, reason } }]);
     this.counted.inc({ to: 'resolved' });
     return alert;
   }
@@ -118,10 +121,15 @@ export class Episodes {
       tx,
       alerts.map(({ id }) => id),
     );
-    for (const alert of alerts.filter(({ id }) => told.has(id))) {
-      const { startedAtUs: atUs, openedBy: reason, value, channels } = alert;
-      await this.notifications.enqueue(tx, noticeOf(alert, { kind: 'fired', atUs, value, reason }), channels);
-    }
+    await this.notifications.enqueue(
+      tx,
+      alerts
+        .filter(({ id }) => told.has(id))
+        .map((alert) => {
+          const { startedAtUs: atUs, openedBy: reason, value, channels } = alert;
+          return { notice: noticeOf(alert, { kind: 'fired', atUs, value, reason }), channels };
+        }),
+    );
   }
 
   private async assertCurrent(tx: EntityManager, recordings: readonly Recording[]): Promise<void> {
@@ -150,12 +158,17 @@ export class Episodes {
   }
 
   /** A silence keeps the firing from people, and the end only where the firing was kept from them. */
-  private async tell(tx: EntityManager, alert: Alert, telling: Telling): Promise<void> {
-    const { startedAtUs, occurrences } = alert;
-    const data = dataOf(alert, telling);
-    if (telling.kind === 'fired') await this.bus.append(tx, AlertFiredV1, data);
-    else await this.bus.append(tx, AlertResolvedV1, { ...data, startedAtUs, occurrences });
-    if (alert.notified) await this.notifications.enqueue(tx, noticeOf(alert, telling), alert.channels);
+  private async tell(tx: EntityManager, told: readonly Readonly<{ alert: Alert; telling: Telling }>[]): Promise<void> {
+    await this.notifications.enqueue(
+      tx,
+      told
+        .filter(({ alert }) => alert.notified)
+        .map(({ alert, telling }) => ({ notice: noticeOf(alert, telling), channels: alert.channels })),
+    );
+    await this.bus.appendAll(
+      tx,
+      told.map(({ alert, telling }) => eventOf(alert, telling)),
+    );
   }
 }
 
@@ -169,19 +182,23 @@ function silencedEntry({ id, silencedBy, startedAtUs }: Alert): HistoryEntry[] {
   return [{ alertId: id, kind: 'silenced', atUs: startedAtUs, value: null, note: `silence ${silencedBy}` }];
 }
 
-const dataOf = (alert: Alert, { atUs, value, reason }: Telling) => ({
-  alertId: alert.id,
-  ruleId: alert.ruleId,
-  name: alert.name,
-  source: alert.source,
-  symbol: alert.symbol,
-  severity: alert.severity,
-  condition: alert.condition,
-  value,
-  atUs,
-  reason,
-  silenced: alert.silencedBy !== null,
-});
+function eventOf(alert: Alert, { kind, atUs, value, reason }: Telling): Happening {
+  const data = {
+    alertId: alert.id,
+    ruleId: alert.ruleId,
+    name: alert.name,
+    source: alert.source,
+    symbol: alert.symbol,
+    severity: alert.severity,
+    condition: alert.condition,
+    value,
+    atUs,
+    reason,
+    silenced: alert.silencedBy !== null,
+  };
+  if (kind === 'fired') return happening(AlertFiredV1, data);
+  return happening(AlertResolvedV1, { ...data, startedAtUs: alert.startedAtUs, occurrences: alert.occurrences });
+}
 
 function noticeOf(alert: Alert, { kind, atUs, value, reason }: Omit<Telling, 'alertId'>): Notice {
   const isBlind = reason === 'no-data' || reason === 'error';

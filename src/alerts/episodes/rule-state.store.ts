@@ -21,6 +21,19 @@ export class RuleStateStore {
     return rows.map(stateOf);
   }
 
+  /** Of each, the version of its row, or undefined: it has none. */
+  async versions(
+    tx: EntityManager,
+    keys: readonly (SeriesKey & Readonly<{ ruleId: string }>)[],
+  ): Promise<(number | undefined)[]> {
+    const rows = (await tx.query(
+      `select s.version from unnest($1::text[], $2::text[], $3::text[]) with ordinality as k (rule_id, source, symbol, place)
+       left join alerts.rule_state s using (rule_id, source, symbol) order by k.place`,
+      [keys.map(({ ruleId }) => ruleId), keys.map(({ source }) => source), keys.map(({ symbol }) => symbol)],
+    )) as { version: number | null }[];
+    return rows.map(({ version }) => version ?? undefined);
+  }
+
   /** Where one rule stands, by series, after a given one. */
   async page(ruleId: string, after: SeriesKey, limit: number): Promise<StoredState[]> {
     const rows = (await this.dataSource.query(

@@ -6,9 +6,8 @@ import { AppError, badParameter } from '../../platform/errors/index.js';
 import { API, ApiProblems, NoQuery } from '../../platform/http/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import type { Rule } from '../rules/rule.js';
-import { faultsOfBody, ruleOf } from '../rules/rule-body.js';
-import type { RuleRequest } from '../rules/rules.dto.js';
-import { Rules } from '../rules/rules.service.js';
+import { faultsOfBody, type RuleBody } from '../rules/rule-body.js';
+import { readRule, Rules } from '../rules/rules.service.js';
 import { BacktestAnswer, BacktestRequest, DraftBacktestRequest, EpisodeAnswer } from './backtests.dto.js';
 import { type BacktestRange, Backtests, type BacktestStep } from './backtests.service.js';
 import type { BacktestEpisode } from './episode-log.js';
@@ -74,27 +73,26 @@ export class BacktestsController {
 function draftOf(body: Record<string, unknown>): Rule {
   const [fault] = faultsOfBody(body);
   if (fault) throw badParameter(`rule.${fault.field}`, fault.message);
-  const sound = body as unknown as RuleRequest;
-  const read = ruleOf(sound, sound.id ?? 'draft');
-  if ('rule' in read) return read.rule;
-  const [wrong] = read.faults;
-  throw new AppError('rules.bad-condition', wrong!.message, { errors: read.faults });
+  const sound = body as unknown as RuleBody;
+  return readRule(sound, sound.id ?? 'draft');
 }
 
 async function collected(steps: AsyncIterable<BacktestStep>, { fromUs, toUs }: BacktestRange): Promise<BacktestAnswer> {
   const episodes: EpisodeAnswer[] = [];
   let series: BacktestAnswer['series'] = [];
-  let end = { trades: 0, evaluations: 0, isTruncated: false };
+  let end = { trades: 0, evaluations: 0, found: 0, leftOut: 0, isTruncated: false };
   for await (const step of steps) {
     if (step.type === 'series') series = [...step.series];
     else if (step.type === 'episode') episodes.push(episodeAnswer(step.episode));
     else if (step.type === 'done') end = step;
   }
-  const { trades, evaluations, isTruncated } = end;
+  const { trades, evaluations, found, leftOut, isTruncated } = end;
   return {
     from: formatInstant(fromUs),
     to: formatInstant(toUs),
     series,
+    found,
+    leftOut,
     trades,
     evaluations,
     episodes,
@@ -120,8 +118,8 @@ function lineOf(step: BacktestStep) {
     case 'episode':
       return { type: 'episode', ...episodeAnswer(step.episode) };
     case 'done': {
-      const { trades, evaluations, episodes, isTruncated } = step;
-      return { type: 'done', trades, evaluations, episodes, truncated: isTruncated };
+      const { isTruncated, ...sum } = step;
+      return { ...sum, truncated: isTruncated };
     }
     case 'series':
       return step;

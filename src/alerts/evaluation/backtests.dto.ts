@@ -33,7 +33,7 @@ export class BacktestRequest {
 export class DraftBacktestRequest extends BacktestRequest {
   /** As `POST rules` takes it. */
   @ApiProperty({ type: RuleRequest })
-  @IsObject({ message: 'must be a rule' })
+  @IsObject({ message: 'must be a rule as POST rules takes it' })
   rule!: Record<string, unknown>;
 }
 
@@ -73,8 +73,12 @@ class SeriesAnswer {
 export class BacktestAnswer {
   @ApiProperty({ format: 'date-time', example: '2026-08-09T00:00:00Z' }) from!: string;
   @ApiProperty({ format: 'date-time', example: '2026-08-10T00:00:00Z' }) to!: string;
-  /** The first twenty that the rule watches and that were recorded. */
+  /** Those that it ran over: the first two hundred that the rule watches and that were recorded. */
   @ApiProperty({ type: [SeriesAnswer] }) series!: SeriesAnswer[];
+  /** How many the rule watches and were recorded. */
+  @ApiProperty({ type: 'integer', example: 1 }) found!: number;
+  /** How many of them it did not run over. */
+  @ApiProperty({ type: 'integer', example: 0 }) leftOut!: number;
   @ApiProperty({ type: 'integer', example: 81234 }) trades!: number;
   @ApiProperty({ type: 'integer', example: 81234 }) evaluations!: number;
   /** By series, in order of their end. */

@@ -1,29 +1,34 @@
 import { Injectable } from '@nestjs/common';
-import { INTERVALS } from '../../contracts/index.js';
+import { CUSTOM_SOURCE, INTERVALS } from '../../contracts/index.js';
 import { Settings } from '../../platform/config/index.js';
 import { AppError, badParameter } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
-import { type Rule, watches } from '../rules/rule.js';
+import { inputsOf, type Rule, watches } from '../rules/rule.js';
 import { type BacktestEpisode, EpisodeLog } from './episode-log.js';
-import { Evaluation, type RuleTransition } from './evaluation.js';
+import { Evaluation } from './evaluation.js';
 import { EvaluatorStore } from './evaluator.store.js';
 import { History } from './history.service.js';
-import { startRule } from './running-rule.js';
+import { type RuleTransition, startRule } from './running-rule.js';
 import type { MarketKey } from './trade-position.js';
-import { inputsOf, marketFrom } from './warm-market.js';
+import { marketFrom } from './warm-market.js';
 import { SENTIMENT, WarmUp } from './warm-up.service.js';
 
 const MOST_AT_ONCE = 2;
 const MOST_RANGE_US = 31 * INTERVALS['1d'] * 1000;
-const MOST_SERIES = 20;
+export const MOST_SERIES = 200;
 const MOST_EPISODES = 10_000;
 
 export type BacktestRange = Readonly<{ fromUs: number; toUs: number }>;
 export type BacktestStep =
-  | Readonly<{ type: 'series'; series: readonly MarketKey[] }>
+  | Readonly<{ type: 'series'; series: readonly MarketKey[] } & SeriesCount>
   | Readonly<{ type: 'progress'; key: MarketKey; atUs: number; trades: number; evaluations: number }>
   | Readonly<{ type: 'episode'; episode: BacktestEpisode }>
-  | Readonly<{ type: 'done'; trades: number; evaluations: number; episodes: number; isTruncated: boolean }>;
+  | Readonly<{ type: 'done'; isTruncated: boolean } & Sum & SeriesCount>;
+type Sum = { trades: number; evaluations: number; episodes: number };
+/** Series that the rule watches and that were recorded, and those of them beyond MOST_SERIES. */
+type SeriesCount = Readonly<{ found: number; leftOut: number }>;
+type SeriesStep =
+  Extract<BacktestStep, { type: 'progress' | 'episode' }> | Readonly<{ type: 'end' } & Omit<Sum, 'episodes'>>;
 
 /** Runs rules over what was recorded: the same markets, conditions and states as live, under a clock of their own. */
 @Injectable()
@@ -50,13 +55,15 @@ export class Backtests {
     this.running++;
     try {
       const toUs = Math.min(range.toUs, nowUs());
-      const series = (await this.history.series()).filter((key) => watches(rule, key)).slice(0, MOST_SERIES);
-      yield { type: 'series', series };
-      const sum = { trades: 0, evaluations: 0, episodes: 0 };
+      const all = await this.seriesOf(rule);
+      const series = all.slice(0, MOST_SERIES);
+      const count = { found: all.length, leftOut: all.length - series.length };
+      yield { type: 'series', series, ...count };
+      const sum: Sum = { trades: 0, evaluations: 0, episodes: 0 };
       for (const key of series) {
         for await (const step of this.runSeries(rule, key, range.fromUs, toUs)) {
           if (step.type === 'episode') sum.episodes++;
-          if (step.type === 'done') {
+          if (step.type === 'end') {
             sum.trades += step.trades;
             sum.evaluations += step.evaluations;
           } else if (sum.episodes <= MOST_EPISODES) yield step;
@@ -64,13 +71,19 @@ export class Backtests {
         }
         if (sum.episodes > MOST_EPISODES) break;
       }
-      yield { type: 'done', ...sum, isTruncated: sum.episodes > MOST_EPISODES };
+      yield { type: 'done', ...sum, ...count, isTruncated: sum.episodes > MOST_EPISODES };
     } finally {
       this.running--;
     }
   }
 
-  private async *runSeries(rule: Rule, key: MarketKey, fromUs: number, toUs: number): AsyncGenerator<BacktestStep> {
+  private async seriesOf(rule: Rule): Promise<MarketKey[]> {
+    const { history } = this;
+    const all = rule.source === CUSTOM_SOURCE ? await history.customSeries() : await history.series();
+    return all.filter((key) => watches(rule, key));
+  }
+
+  private async *runSeries(rule: Rule, key: MarketKey, fromUs: number, toUs: number): AsyncGenerator<SeriesStep> {
     const running = startRule(rule);
     const inputs = inputsOf([running]);
     const past = await this.warmUp.pastBefore(key, inputs, fromUs);
@@ -95,13 +108,13 @@ export class Backtests {
       const atUs = page.at(-1)?.tradedAtUs ?? toUs;
       yield { type: 'progress', key, atUs, trades, evaluations: evaluation.evaluations };
     }
-    // what is later than live evaluation would be is not known yet
-    const endUs = Math.min(toUs, nowUs() - this.settings.CANDLE_LATENESS_MS * 1000);
+    // the last instant is before `to`, and what is later than live evaluation would be is not known yet
+    const endUs = Math.min(toUs - 1, nowUs() - this.settings.CANDLE_LATENESS_MS * 1000);
     for (const episode of pass(endUs)) yield { type: 'episode', episode };
     if (evaluation.nowUs !== undefined)
       for (const episode of log.add(evaluation.passTime(endUs))) yield { type: 'episode', episode };
     if (log.unresolved) yield { type: 'episode', episode: log.unresolved };
-    yield { type: 'done', trades, evaluations: evaluation.evaluations, episodes: 0, isTruncated: false };
+    yield { type: 'end', trades, evaluations: evaluation.evaluations };
   }
 
   /** What is told beside the trades, in order: what was written of a lost feed too. */
@@ -114,7 +127,7 @@ export class Backtests {
     for (const input of inputs) {
       if (input.kind !== 'custom') continue;
       for (const { value, atUs } of await this.history.points(input.name, fromUs, toUs))
-        if (atUs >= fromUs) all.push({ atUs, tell: () => evaluation.tellCustom(input.name, value, atUs) });
+        all.push({ atUs, tell: () => evaluation.tellCustom(input.name, value, atUs) });
     }
     if (inputs.some((input) => input.kind === 'variable' && input.name === 'sentiment'))
       for await (const page of this.history.trades(SENTIMENT, fromUs, toUs))
@@ -122,7 +135,7 @@ export class Backtests {
           all.push({ atUs, tell: () => evaluation.tellSentiment(price, atUs) });
     for (const { sinceUs, notedUs, untilUs } of await this.store.silences(key.source, fromUs, toUs)) {
       all.push({ atUs: notedUs, tell: () => evaluation.lose(sinceUs) });
-      if (untilUs !== undefined) all.push({ atUs: untilUs, tell: () => evaluation.regain() });
+      if (untilUs !== undefined) all.push({ atUs: untilUs, tell: () => evaluation.regain(untilUs) });
     }
     return all.toSorted((a, b) => a.atUs - b.atUs);
   }

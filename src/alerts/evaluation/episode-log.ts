@@ -2,8 +2,8 @@ import type { AlertReason } from '../../contracts/index.js';
 import type { Transition } from '../episodes/episode.js';
 import { heldUntilUs, type LastTold } from '../notifications/hold.js';
 import type { Rule } from '../rules/rule.js';
-import type { RuleTransition } from './evaluation.js';
 import type { MarketKey } from './trade-position.js';
+import type { RuleTransition } from './running-rule.js';
 
 /** One alert as it would have been. */
 export type BacktestEpisode = MarketKey &

@@ -1,30 +1,14 @@
 import type { AnomalyKind } from '../../contracts/index.js';
 import type { InputRef } from '../conditions/index.js';
-import {
-  type EpisodeState,
-  fail,
-  type Observation,
-  passTime,
-  step,
-  type Stepped,
-  type Transition,
-} from '../episodes/episode.js';
+import { fail, passTime, step, type Stepped } from '../episodes/episode.js';
 import { type Market, type MarketTrade, topicsOf } from '../inputs/index.js';
-import type { RunningRule } from './running-rule.js';
-import { InputTable, Watch } from './watch.js';
+import type { RuleTransition, RunningRule } from './running-rule.js';
+import { InputTable, isQuiet, Watch } from './watch.js';
 
 const SECOND_US = 1_000_000;
 const MINUTE_US = 60_000_000;
 /** A shorter one, such as a quick restart's, is none: what was going on went on. */
 const BREAK_US = 10 * SECOND_US;
-
-/** What one look at a rule, or the passing of time, changed. */
-export type RuleTransition = Readonly<{
-  rule: RunningRule;
-  before: EpisodeState;
-  after: EpisodeState;
-  transitions: readonly Transition[];
-}>;
 
 /**
  * Rules over one market, trade by trade: what decides, live, in a backtest and in a rule test alike.
@@ -32,6 +16,9 @@ export type RuleTransition = Readonly<{
  * Its clock only goes forward, and what it looks at, and when, follows from the order of what it is given alone: at every
  * trade, what reads something that changed; at every full minute, everything, since windows move and candles close then;
  * at every full second, what reads `feed_age_s`. So it comes to the same however often time is passed in between.
+ *
+ * Transitions come in the order of their instants; at one instant what came due stands before what was seen, and each in the
+ * order of the rules. Only what came due while nobody looked comes later, with the first look.
  */
 export class Evaluation {
   /** Until when everything was looked at; undefined until it begins. */
@@ -40,6 +27,8 @@ export class Evaluation {
   private isResumed = false;
   /** Since when nothing was heard of the feed. */
   private silentSinceUs: number | undefined;
+  /** When it is heard again, once time comes to that. */
+  private backUs = Infinity;
   private inputs: readonly InputRef[] = [];
   private topics = new Int32Array(0);
   private values = new Float64Array(0);
@@ -47,6 +36,8 @@ export class Evaluation {
   private mark = 0;
   private readers: Watch[][] = [];
   private watches: Watch[] = [];
+  /** The input `feed_age_s`, and what reads it. */
+  private age = -1;
   private agers: Watch[] = [];
   /** Watches whose state time alone changes, and the first instant that it does so at. */
   private dueUs = Infinity;
@@ -84,8 +75,8 @@ export class Evaluation {
     this.market.want(inputs.all);
     this.values = new Float64Array(inputs.all.length).fill(NaN);
     this.readers = inputs.all.map((_, index) => this.watches.filter((watch) => watch.readsInput(index)));
-    const age = inputs.all.findIndex((input) => input.kind === 'variable' && input.name === 'feed_age_s');
-    this.agers = this.readers[age] ?? [];
+    this.age = inputs.all.findIndex((input) => input.kind === 'variable' && input.name === 'feed_age_s');
+    this.agers = this.readers[this.age] ?? [];
     this.findDue();
     if (this.clockUs === undefined) return;
     this.refresh();
@@ -110,22 +101,38 @@ export class Evaluation {
     for (const watch of this.watches) watch.prime(this.values, this.market);
   }
 
+  /** The feed is lost already: nothing is known until it is heard. */
+  startLost(sinceUs: number): void {
+    this.silentSinceUs = sinceUs;
+  }
+
   /** Goes on where another evaluation of the same market stands, whose market knew less of what was before. */
   takeOver(earlier: Evaluation): void {
     this.isResumed = earlier.isResumed;
     this.silentSinceUs = earlier.silentSinceUs;
+    this.backUs = earlier.backUs;
     this.evaluations = earlier.evaluations;
-    const seen = new Set(earlier.watches.filter(({ isSeen }) => isSeen).map(({ rule }) => rule));
-    for (const watch of this.watches) watch.isSeen = seen.has(watch.rule);
+    const before = new Map(earlier.watches.map((watch) => [watch.rule, watch]));
+    for (const watch of this.watches) {
+      const known = before.get(watch.rule);
+      if (known) watch.takeOver(known);
+      else watch.isSeen = false;
+    }
     this.findDue();
   }
 
   /** A trade that is too old to be told of: the market knows it, the rules look again at the next one. */
   absorb(trade: MarketTrade): boolean {
     this.clockUs = Math.max(trade.tradedAtUs, this.clockUs ?? -Infinity);
+    this.breakOff();
+    return this.market.take(trade);
+  }
+
+  /** Nobody looks until something comes again. */
+  breakOff(): void {
+    this.isResumed = true;
     for (const watch of this.watches) watch.isSeen = false;
     this.dueUs = Infinity;
-    return this.market.take(trade);
   }
 
   /**
@@ -135,32 +142,41 @@ export class Evaluation {
   take(trade: MarketTrade): readonly RuleTransition[] | undefined {
     if (trade.tradedAtUs < (this.market.lastTradedAtUs ?? -Infinity)) return undefined;
     const atUs = Math.max(trade.tradedAtUs, this.clockUs ?? -Infinity);
-    this.begin();
     this.pass(atUs);
     this.market.take(trade);
     if (this.silentSinceUs === undefined) this.lookAtChanged(atUs);
-    else this.lookAtAll(atUs);
+    else this.feedIsBack(atUs);
     return this.flush();
   }
 
   /** Time passes without a trade. */
   passTime(nowUs: number): readonly RuleTransition[] {
-    this.begin();
     this.pass(nowUs);
     return this.flush();
   }
 
-  /** Something that is told beside the trades; it is looked at now, whenever it was. */
+  /** It is looked at now, whenever it was: anomalies are found some time after they began. */
   tellAnomaly(kind: AnomalyKind, atUs: number): readonly RuleTransition[] {
-    return this.told(() => this.market.tell(kind, atUs));
-  }
-
-  tellCustom(name: string, value: number, atUs: number): readonly RuleTransition[] {
-    return this.told(() => this.market.tellCustom(name, value, atUs));
+    this.market.tell(kind, atUs);
+    return this.told((input) => input.kind === 'anomaly');
   }
 
   tellSentiment(value: number, atUs: number): readonly RuleTransition[] {
-    return this.told(() => this.market.tellSentiment(value, atUs));
+    this.market.tellSentiment(value, atUs);
+    return this.told((input) => input.kind === 'variable' && input.name === 'sentiment');
+  }
+
+  /** A point of a custom series, which may be ahead of the trades; one that is older than the last one is no news. */
+  tellCustom(name: string, value: number, atUs: number): readonly RuleTransition[] {
+    const { market } = this;
+    const isRead = (input: InputRef): boolean => input.kind === 'custom' && input.name === name;
+    const read = market.makeRoomForCustom(name, atUs);
+    if (market.tellCustom(name, value, atUs)) this.lookAtReaders(isRead, atUs);
+    if (read) {
+      market.readCustom(name, read);
+      this.lookAtReaders(isRead, read.atUs);
+    }
+    return this.flush();
   }
 
   /** Trades of a stretch are missing. */
@@ -171,22 +187,17 @@ export class Evaluation {
   /** The feed is lost since an instant: from now on nothing is known, and the rules' no-data policies count from then. */
   lose(sinceUs: number): readonly RuleTransition[] {
     if (this.silentSinceUs !== undefined || this.clockUs === undefined) return NONE;
-    this.begin();
     this.silentSinceUs = Math.min(sinceUs, this.clockUs);
-    for (const watch of this.watches) this.lookAt(watch, this.clockUs);
+    this.lookAtReadersOfMarket(this.clockUs);
     return this.flush();
   }
 
-  /** The feed is heard again. */
-  regain(): readonly RuleTransition[] {
+  /** The feed is heard again from an instant on, or from the first trade where that is earlier. */
+  regain(atUs: number): readonly RuleTransition[] {
     if (this.silentSinceUs === undefined || this.clockUs === undefined) return NONE;
-    this.begin();
-    this.lookAtAll(this.clockUs);
+    this.backUs = Math.max(atUs, this.clockUs);
+    this.pass(this.clockUs);
     return this.flush();
-  }
-
-  private begin(): void {
-    this.out = [];
   }
 
   private flush(): readonly RuleTransition[] {
@@ -195,12 +206,33 @@ export class Evaluation {
     return out;
   }
 
-  private told(tell: () => void): readonly RuleTransition[] {
-    tell();
-    if (this.clockUs === undefined) return NONE;
-    this.begin();
-    this.lookAtChanged(this.clockUs);
+  private told(isRead: (input: InputRef) => boolean): readonly RuleTransition[] {
+    this.lookAtReaders(isRead, -Infinity);
     return this.flush();
+  }
+
+  /**
+   * Something was told beside the trades: whatever reads it is looked at, and nothing else, as of its instant where that is
+   * ahead. A minute that begins before it is looked at first, as it would be if the trades were there.
+   */
+  private lookAtReaders(isRead: (input: InputRef) => boolean, toldUs: number): void {
+    const { clockUs, inputs, values, readers, market } = this;
+    if (clockUs === undefined) return;
+    market.advance(clockUs);
+    const look = ++this.look;
+    for (const [index, input] of inputs.entries()) {
+      if (!isRead(input)) continue;
+      values[index] = market.value(input);
+      for (const watch of readers[index]!) watch.changed = look;
+    }
+    for (const watch of this.watches) {
+      if (watch.changed !== look) continue;
+      const minuteUs = (Math.floor(Math.max(clockUs, watch.aheadUs) / MINUTE_US) + 1) * MINUTE_US;
+      if (watch.isSeen && minuteUs <= toldUs) this.lookAt(watch, minuteUs);
+      watch.load(values);
+      watch.aheadUs = Math.max(watch.aheadUs, toldUs);
+      this.lookAt(watch, clockUs);
+    }
   }
 
   /** After a longer break nobody knows what was in it: nothing is looked at before its end. */
@@ -227,25 +259,38 @@ export class Evaluation {
       this.hear(toUs);
       return;
     }
+    const { backUs } = this;
+    if (backUs <= toUs) {
+      this.walk(backUs);
+      this.feedIsBack(Math.max(backUs, this.clockUs));
+    }
+    this.walk(toUs);
+  }
+
+  private walk(toUs: number): void {
+    let clockUs = this.clockUs!;
     for (;;) {
       const stepUs = this.agers.length > 0 ? SECOND_US : MINUTE_US;
-      const nextUs = (Math.floor(this.clockUs / stepUs) + 1) * stepUs;
+      const nextUs = (Math.floor(clockUs / stepUs) + 1) * stepUs;
       if (nextUs > toUs) break;
-      this.reach(nextUs);
+      this.reach((clockUs = nextUs));
     }
-    if (toUs <= this.clockUs) return;
+    if (toUs <= clockUs) return;
     this.clockUs = toUs;
-    if (this.dueUs <= toUs) this.passDue(toUs);
+    this.passDue(toUs);
   }
 
   private reach(atUs: number): void {
     this.clockUs = atUs;
-    if (this.dueUs <= atUs) this.passDue(atUs);
+    this.passDue(atUs);
     this.market.advance(atUs);
     this.hear(atUs);
-    this.refresh();
     const isMinute = atUs % MINUTE_US === 0;
+    // what else changed meanwhile is not seen before it would be without rules that read the age
+    if (isMinute) this.refresh();
+    else this.values[this.age] = this.market.value(this.inputs[this.age]!);
     for (const watch of isMinute ? this.watches : this.agers) {
+      if (watch.aheadUs > atUs && watch.hasSeen(this.values)) continue;
       watch.load(this.values);
       this.lookAt(watch, atUs);
     }
@@ -256,13 +301,17 @@ export class Evaluation {
     this.market.hear(this.silentSinceUs ?? atUs);
   }
 
+  /** Instant by instant, and at one instant in the order of the rules. */
   private passDue(toUs: number): void {
-    for (const watch of this.watches) {
-      const { state } = watch.rule;
-      if (state.dueUs === undefined || state.dueUs > toUs || !watch.isSeen) continue;
-      this.keep(watch, passTime(state, toUs, watch.rule.policy));
+    while (this.dueUs <= toUs) {
+      const atUs = this.dueUs;
+      for (const watch of this.watches) {
+        const { state } = watch.rule;
+        if (state.dueUs === undefined || state.dueUs > atUs || !watch.isSeen) continue;
+        this.keep(watch, passTime(state, atUs, watch.rule.policy));
+      }
+      this.findDue();
     }
-    this.findDue();
   }
 
   private lookAtChanged(atUs: number): void {
@@ -286,11 +335,18 @@ export class Evaluation {
   }
 
   /** The feed is back: what reads nothing that changed is known again all the same. */
-  private lookAtAll(atUs: number): void {
+  private feedIsBack(atUs: number): void {
     this.silentSinceUs = undefined;
+    this.backUs = Infinity;
+    this.market.advance(atUs);
     this.hear(atUs);
     this.refresh();
+    this.lookAtReadersOfMarket(atUs);
+  }
+
+  private lookAtReadersOfMarket(atUs: number): void {
     for (const watch of this.watches) {
+      if (!watch.rule.readsMarket && watch.isSeen) continue;
       watch.load(this.values);
       this.lookAt(watch, atUs);
     }
@@ -301,25 +357,19 @@ export class Evaluation {
     for (const [index, input] of this.inputs.entries()) this.values[index] = this.market.value(input);
   }
 
-  private lookAt(watch: Watch, atUs: number): void {
+  private lookAt(watch: Watch, instantUs: number): void {
     this.evaluations++;
+    const atUs = Math.max(instantUs, watch.aheadUs);
     const { rule } = watch;
     const before = rule.state;
-    const seen = watch.see(this.market, atUs, this.silentSinceUs);
+    const seen = watch.see(this.market, atUs, atUs < this.backUs ? this.silentSinceUs : undefined);
     if (seen === undefined) return void this.keep(watch, fail(before, atUs, rule.policy));
     if (watch.isSeen && isQuiet(before, seen.fires, atUs)) return;
-    if (!watch.isSeen) this.firstLook(watch, seen);
+    if (!watch.isSeen) {
+      this.keep(watch, watch.firstLook(seen));
+      this.dueUs = Math.min(this.dueUs, rule.state.dueUs ?? Infinity);
+    }
     this.keep(watch, step(rule.state, seen, rule.policy));
-  }
-
-  /** What came due while nobody looked is as what is seen first says. */
-  private firstLook(watch: Watch, seen: Observation): void {
-    watch.isSeen = true;
-    const { state, policy } = watch.rule;
-    if (state.dueUs === undefined) return;
-    this.dueUs = Math.min(this.dueUs, state.dueUs);
-    if (state.dueUs <= seen.atUs)
-      this.keep(watch, step(state, { ...seen, atUs: Math.max(state.sinceUs, state.dueUs - 1) }, policy));
   }
 
   private keep(watch: Watch, { state, transitions }: Stepped): void {
@@ -340,11 +390,3 @@ export class Evaluation {
 }
 
 const NONE: readonly RuleTransition[] = [];
-
-/** Nearly every look: nothing is made for these. */
-const isQuiet = (state: EpisodeState, fires: boolean | undefined, atUs: number): boolean =>
-  fires === false &&
-  state.phase === 'inactive' &&
-  state.missingSinceUs === undefined &&
-  state.isDisarmed === undefined &&
-  (state.dueUs === undefined || state.dueUs > atUs);

@@ -49,7 +49,12 @@ export class EvaluatorHandler {
   @ConsumesBatch(CustomPointsRecordedV1, 'alerts.evaluate-points', { batch: 16 })
   async onPoints(events: readonly CustomPointsRecordedV1Data[], tx: EntityManager): Promise<void> {
     await this.rulesAreKnown();
-    await this.evaluator.inTurn(tx, () => this.evaluator.tellPoints(events.flatMap(({ points }) => points)));
+    await this.evaluator.inTurn(tx, () =>
+      this.evaluator.tellPoints(
+        events.flatMap(({ points }) => points),
+        nowUs(),
+      ),
+    );
   }
 
   @ConsumesBatch(RulesChangedV1, RELOAD_RULES, { batch: 64 })
@@ -79,6 +84,7 @@ export class EvaluatorHandler {
 
   /** What is recorded after a rule was made must meet that rule, though the two come by different lanes. */
   private rulesAreKnown(): Promise<void> {
+    this.evaluator.assertOpen(); // else they wait for that too
     return this.bus.idle(RELOAD_RULES);
   }
 }

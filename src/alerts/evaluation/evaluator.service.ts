@@ -13,7 +13,6 @@ import {
 } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { RuleStateStore } from '../episodes/rule-state.store.js';
-import type { RuleTransition } from './evaluation.js';
 import { EvaluatorStore } from './evaluator.store.js';
 import { FeedWatch } from './feed-watch.js';
 import { LiveSeries } from './live-series.js';
@@ -23,6 +22,17 @@ import { type HistoricalTrade, keyText, type MarketKey } from './trade-position.
 import { TransitionWriter } from './transition-writer.service.js';
 import { Turn } from './turn.js';
 import { SENTIMENT } from './warm-up.service.js';
+import type { RuleTransition } from './running-rule.js';
+
+/** Not the fault of what was to be evaluated, which therefore is tried again. */
+class NotEvaluating extends Error {
+  /** As PostgreSQL says of a transaction that another one was ahead of. */
+  readonly code = '40001';
+
+  constructor() {
+    super('this process does not evaluate rules now');
+  }
+}
 
 /**
  * Rules over every series, in memory: one thing at a time. What it decides is written in the transaction of what it was
@@ -37,10 +47,15 @@ export class Evaluator {
   /** Positions that changed and are not committed. */
   private readonly moved = new Set<LiveSeries>();
   private readonly coolings = new Map<LiveSeries, number>();
+  /** Of this process, while it evaluates. */
+  private epoch: string | undefined;
   readonly feeds = new FeedWatch();
   /** How far behind the last trades were. */
   lagUs = 0;
   private counted = 0;
+  /** A series that is not there has no past. */
+  private isPastKnown = true;
+  private openedUs = 0;
 
   constructor(
     private readonly bus: Bus,
@@ -60,28 +75,54 @@ export class Evaluator {
     return this.book.size;
   }
 
-  /** Begins with what is stored: rules, where they stand, and how far trades were evaluated. */
-  async begin(known: readonly MarketKey[]): Promise<void> {
+  /**
+   * Begins with what is stored: rules, where they stand, how far trades were evaluated, which feeds are lost. Another process
+   * that still evaluates can write nothing from here on. `known` are series that recorded something, if that can be said.
+   * Answers the epoch, for `open`.
+   */
+  async begin(known: readonly MarketKey[] | undefined): Promise<string> {
     const end = await this.turn.take();
     try {
+      const epoch = await this.store.raiseEpoch();
       this.all.clear();
       this.moved.clear();
+      this.coolings.clear();
       this.writer.clear();
+      this.counted = 0;
+      this.isPastKnown = known !== undefined;
+      this.feeds.begin(await this.store.openSilences());
       for (const fault of this.book.load(await this.rules.enabled(), await this.states.all())) this.logger.error(fault);
       const positions = new Map((await this.store.positions()).map((one) => [keyText(one), one]));
-      for (const key of [...known, ...positions.values()]) {
+      for (const key of [...(known ?? []), ...positions.values()]) {
         const position = positions.get(keyText(key));
         if (this.all.has(keyText(key))) continue;
         this.add(key, position && { tradedAtUs: position.tradedAtUs, tradeId: position.tradeId });
       }
+      return epoch;
     } finally {
       end();
     }
   }
 
+  /** From now on it is evaluated what comes. */
+  open(epoch: string, nowUs: number): void {
+    this.epoch = epoch;
+    this.openedUs = nowUs;
+  }
+
+  /** What still comes waits for whoever evaluates next, here or elsewhere. */
+  close(): void {
+    this.epoch = undefined;
+  }
+
+  /** Throws NotEvaluating where this process does not evaluate. */
+  assertOpen(): void {
+    if (this.epoch === undefined) throw new NotEvaluating();
+  }
+
   /**
    * Changes what is in memory, and writes what comes of it. Others wait until the transaction is over: only then is it known
-   * whether what was written stands.
+   * whether what was written stands. Throws NotEvaluating where this process does not evaluate, or no longer.
    */
   async inTurn(tx: EntityManager, work: () => void | Promise<void>): Promise<void> {
     const end = await this.turn.take();
@@ -90,9 +131,12 @@ export class Evaluator {
       if (isCommitted) this.moved.clear();
       end();
     });
+    this.assertOpen();
+    if (!(await this.store.isEpoch(tx, this.epoch!))) throw new NotEvaluating();
     await work();
-    const stale = await this.writer.write(tx);
-    if (stale.length > 0) await this.reload(stale, tx);
+    const voided = await this.writer.write(tx);
+    for (const running of voided) this.book.forget(running);
+    if (voided.length > 0) await this.reload([...new Set(voided.map(({ ruleId }) => ruleId))], tx);
     if (this.moved.size > 0) await this.store.savePositions(tx, [...this.moved].flatMap(positionOf));
   }
 
@@ -100,8 +144,13 @@ export class Evaluator {
   async passTime(nowUs: number, toUs: number): Promise<boolean> {
     const end = await this.turn.take();
     try {
-      for (const one of this.all.values())
-        this.keep(one, one.passTime(toUs - this.feeds.delayUs(one.key.source), nowUs));
+      const isNew = nowUs - this.openedUs < UNHEARD_AT_MOST_US;
+      for (const one of this.all.values()) {
+        const { source } = one.key;
+        const delayUs = source === CUSTOM_SOURCE ? 0 : this.feeds.delayUs(source);
+        // where the delay of a feed is not known yet, time would be ahead of what it brings
+        if (delayUs !== undefined || !isNew) this.keep(one, one.passTime(toUs - (delayUs ?? 0), nowUs));
+      }
       this.countEvaluations();
       return !this.writer.isEmpty;
     } finally {
@@ -109,27 +158,29 @@ export class Evaluator {
     }
   }
 
-  /** A feed was lost or came back. */
-  changeFeed(source: string, lostSinceUs: number | undefined): void {
+  /** A feed was lost since an instant, or came back at one. */
+  changeFeed(source: string, { sinceUs, isLost, backUs }: { sinceUs: number; isLost: boolean; backUs: number }): void {
     for (const one of this.all.values()) {
       if (one.key.source !== source) continue;
       this.keep(
         one,
-        one.tell((evaluation) => (lostSinceUs === undefined ? evaluation.regain() : evaluation.lose(lostSinceUs))),
+        one.tell((evaluation) => (isLost ? evaluation.lose(sinceUs) : evaluation.regain(backUs))),
       );
     }
   }
 
   take(recorded: readonly RecordedSeries[], nowUs: number): void {
     const byKey = Map.groupBy(recorded, keyText);
+    const untilUs = nowUs + AHEAD_AT_MOST_US;
     let receivedUs = 0;
     for (const columns of byKey.values()) {
       const { source, symbol } = columns[0]!;
-      const trades = columns.flatMap(tradesOf);
+      const trades = this.withoutAhead(columns.flatMap(tradesOf), untilUs);
       const polled = isPolled(source);
       this.feeds.heard(source, nowUs, !polled);
       if (!polled) this.feeds.traded(source, trades, nowUs);
-      const one = this.find({ source, symbol }) ?? this.addNew({ source, symbol });
+      const one = this.find({ source, symbol }) ?? this.addNew({ source, symbol }, nowUs);
+      if (trades.length === 0) continue;
       const { transitions, late, stale } = one.take(trades, nowUs, !polled);
       this.moved.add(one);
       this.keep(one, transitions);
@@ -150,23 +201,29 @@ export class Evaluator {
       );
   }
 
-  tellPoints(points: CustomPointsRecordedV1Data['points']): void {
-    for (const { name, value, atUs } of points.toSorted((a, b) => a.atUs - b.atUs))
+  tellPoints(points: CustomPointsRecordedV1Data['points'], nowUs: number): void {
+    for (const point of points.toSorted((a, b) => a.atUs - b.atUs)) {
+      const { name, value, atUs } = point;
+      // one of the future counts at once
       for (const one of this.all.values())
-        this.keep(
-          one,
-          one.tell((evaluation) => evaluation.tellCustom(name, Number(value), atUs)),
-        );
-    this.takePoints(points);
+        if (one.reads(name))
+          this.keep(
+            one,
+            one.tell((evaluation) => evaluation.tellCustom(name, Number(value), Math.min(atUs, nowUs))),
+          );
+      this.takePoints([point], nowUs);
+    }
   }
 
   /** A rule of source `custom` watches a series as it were a market: its points are prices. */
-  private takePoints(points: CustomPointsRecordedV1Data['points']): void {
+  private takePoints(points: CustomPointsRecordedV1Data['points'], nowUs: number): void {
     for (const [symbol, ofSeries] of Map.groupBy(points, ({ name }) => name)) {
       const key = { source: CUSTOM_SOURCE, symbol };
-      const one = this.find(key) ?? (this.book.isWatched(key) ? this.addNew(key) : undefined);
+      const one = this.find(key) ?? (this.book.isWatched(key) ? this.addNew(key, nowUs) : undefined);
       if (!one) continue;
-      const { transitions, late } = one.take(ofSeries.map(priceOf), 0, false);
+      const prices = this.withoutAhead(ofSeries.map(priceOf), nowUs + AHEAD_AT_MOST_US);
+      if (prices.length === 0) continue;
+      const { transitions, late } = one.take(prices, 0, false);
       this.moved.add(one);
       this.keep(one, transitions);
       if (late > 0) this.late.inc({ result: 'late' }, late);
@@ -181,15 +238,21 @@ export class Evaluator {
   /** The trades of a gap are there: candles say so in a moment. */
   findTrades({ source, symbol }: GapV1Data): void {
     const one = this.find({ source, symbol });
-    if (one) this.coolings.set(one, Date.now() + HEALED_WITHIN_MS);
+    if (one) this.coolLater(one, HEALED_WITHIN_MS);
   }
 
   expectTrades(trades: readonly Trade[], nowUs: number): void {
     for (const { source, symbol, tradedAtUs } of trades) {
+      if (tradedAtUs > nowUs + AHEAD_AT_MOST_US) continue;
       const one = this.find({ source, symbol });
       if (one && !isPolled(source)) one.expect(tradedAtUs, nowUs);
       this.feeds.heard(source, nowUs, false);
     }
+  }
+
+  /** The market of a series learns more of the past in a while. */
+  coolLater(one: LiveSeries, afterMs: number): void {
+    this.coolings.set(one, Date.now() + afterMs);
   }
 
   /** Series whose markets must learn more of the past. */
@@ -205,10 +268,18 @@ export class Evaluator {
   /** Rules that were changed, made or deleted, and where they stand now. */
   async reload(ids: readonly string[], tx: EntityManager): Promise<void> {
     const [rules, states] = [await this.rules.enabled(ids, tx), await this.states.all(ids, tx)];
-    const { faults, gone } = this.book.reload(ids, rules, states);
+    const { faults, gone, touched } = this.book.reload(ids, rules, states);
     for (const fault of faults) this.logger.error(fault);
     for (const running of gone) this.writer.forget(running);
-    for (const one of this.all.values()) this.give(one);
+    for (const one of this.all.values()) if (touched(one.key)) this.give(one);
+  }
+
+  /** One that is far ahead of the clock here would make all that is not look late, for as long as it is ahead. */
+  private withoutAhead(trades: readonly HistoricalTrade[], untilUs: number): readonly HistoricalTrade[] {
+    if (trades.every(({ tradedAtUs }) => tradedAtUs <= untilUs)) return trades;
+    const sound = trades.filter(({ tradedAtUs }) => tradedAtUs <= untilUs);
+    this.late.inc({ result: 'ahead' }, trades.length - sound.length);
+    return sound;
   }
 
   private find(key: MarketKey): LiveSeries | undefined {
@@ -216,14 +287,18 @@ export class Evaluator {
   }
 
   /** A series that nobody knew when this process began has no past. */
-  private addNew(key: MarketKey): LiveSeries {
+  private addNew(key: MarketKey, nowUs: number): LiveSeries {
     const one = this.add(key, undefined);
-    one.startEmpty();
+    if (this.isPastKnown) one.startEmpty();
+    else {
+      one.giveUpHistory(nowUs);
+      this.coolLater(one, 0);
+    }
     return one;
   }
 
   private add(key: MarketKey, position: LiveSeries['position']): LiveSeries {
-    const one = new LiveSeries(key, position);
+    const one = new LiveSeries(key, position, () => this.feeds.lostSinceUs(key.source));
     this.all.set(keyText(key), one);
     this.give(one);
     return one;
@@ -260,6 +335,10 @@ export class Evaluator {
   }
 }
 
+/** Wrong clocks differ by less. */
+const AHEAD_AT_MOST_US = 5 * 60_000_000;
+/** A feed that brings nothing for so long after this process began has no delay. */
+const UNHEARD_AT_MOST_US = 10_000_000;
 /** So long after a gap is closed, its candles are put together anew. */
 const HEALED_WITHIN_MS = 2000;
 

@@ -1,5 +1,5 @@
 /** A shorter silence is none, whatever the feed. */
-export const SILENT_AFTER_US = 5_000_000;
+const SILENT_AFTER_US = 5_000_000;
 /** So many times its usual pause. */
 const UNUSUAL = 20;
 const SMOOTHING = 0.05;
@@ -14,10 +14,11 @@ type Feed = {
   /** Usual time between two batches of its trades. */
   pauseUs: number;
   pauses: number;
-  isLost: boolean;
+  /** When it was last heard before it was lost; undefined while it is not. */
+  lostSinceUs: number | undefined;
   /** Its newest trade, and how old that was when it came. */
   newestUs: number;
-  delayUs: number;
+  delayUs: number | undefined;
 };
 
 /**
@@ -32,7 +33,7 @@ export class FeedWatch {
     const feed = this.feedOf(source, atUs);
     const pauseUs = atUs - feed.heardUs;
     if (pauseUs <= 0) return;
-    if (hasPace && !feed.isLost) {
+    if (hasPace && feed.lostSinceUs === undefined) {
       const weight = Math.max(SMOOTHING, 1 / ++feed.pauses);
       feed.pauseUs += weight * (pauseUs - feed.pauseUs);
     }
@@ -48,13 +49,15 @@ export class FeedWatch {
     feed.delayUs = Math.max(0, nowUs - newestUs);
   }
 
-  delayUs(source: string): number {
-    return this.feeds.get(source)?.delayUs ?? 0;
+  /** Undefined until it brought a trade. */
+  delayUs(source: string): number | undefined {
+    return this.feeds.get(source)?.delayUs;
   }
 
   changed(source: string, isConnected: boolean, atUs: number): void {
     const feed = this.feedOf(source, atUs);
-    if (isConnected && feed.isConnected === false) feed.heardUs = Math.max(feed.heardUs, atUs);
+    if (isConnected && (feed.isConnected === false || feed.lostSinceUs !== undefined))
+      feed.heardUs = Math.max(feed.heardUs, atUs);
     feed.isConnected = isConnected;
   }
 
@@ -62,21 +65,37 @@ export class FeedWatch {
   look(nowUs: number): FeedChange[] {
     const changes: FeedChange[] = [];
     for (const [source, feed] of this.feeds) {
-      const isLost = isSilent(feed, nowUs);
-      if (isLost !== feed.isLost) changes.push({ source, sinceUs: feed.heardUs, isLost });
-      feed.isLost = isLost;
+      const isLost = feed.lostSinceUs === feed.heardUs || isSilent(feed, nowUs);
+      if (isLost !== (feed.lostSinceUs !== undefined)) changes.push({ source, sinceUs: feed.heardUs, isLost });
+      feed.lostSinceUs = isLost ? feed.heardUs : undefined;
     }
     return changes;
   }
 
-  isLost(source: string): boolean {
-    return this.feeds.get(source)?.isLost === true;
+  /** A feed that an earlier process lost: it is lost until it is heard again. */
+  begin(lost: readonly Readonly<{ source: string; sinceUs: number }>[]): void {
+    for (const { source, sinceUs } of lost) {
+      this.feedOf(source, sinceUs).lostSinceUs = sinceUs;
+    }
+  }
+
+  /** Since when nothing is heard of a feed that is lost. */
+  lostSinceUs(source: string): number | undefined {
+    return this.feeds.get(source)?.lostSinceUs;
   }
 
   private feedOf(source: string, atUs: number): Feed {
     let feed = this.feeds.get(source);
     if (!feed) {
-      feed = { heardUs: atUs, isConnected: undefined, pauseUs: 0, pauses: 0, isLost: false, newestUs: 0, delayUs: 0 };
+      feed = {
+        heardUs: atUs,
+        isConnected: undefined,
+        pauseUs: 0,
+        pauses: 0,
+        lostSinceUs: undefined,
+        newestUs: 0,
+        delayUs: undefined,
+      };
       this.feeds.set(source, feed);
     }
     return feed;

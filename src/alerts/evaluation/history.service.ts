@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { AnomalyKind, IntervalName } from '../../contracts/index.js';
-import { formatInstant, parseInstant } from '../../contracts/index.js';
+import { CUSTOM_SOURCE, formatInstant, parseInstant } from '../../contracts/index.js';
 import { Settings } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import type { Bar } from '../../platform/indicators/index.js';
-import { beforeIt, type HistoricalTrade, type MarketKey, type TradePosition } from './trade-position.js';
+import { beforeIt, type HistoricalTrade, inOrder, type MarketKey, type TradePosition } from './trade-position.js';
 
 const PAGE = 1000;
 const ANSWER_WITHIN_MS = 15_000;
 
-/** A bar that was over; incomplete where a hole in the trades touches it. */
-export type HistoricalBar = Bar & Readonly<{ trades: number; incomplete: boolean }>;
+/** A bar that was over; incomplete where a hole in the trades touches it. Until it is closed, trades may be missing in it. */
+export type HistoricalBar = Bar & Readonly<{ trades: number; incomplete: boolean; isClosed: boolean }>;
 export type HistoricalAnomaly = Readonly<{ kind: AnomalyKind; atUs: number }>;
 export type HistoricalPoint = Readonly<{ value: number; atUs: number }>;
 
@@ -37,6 +37,14 @@ export class History {
     return (body?.items ?? []).map(({ source, symbol }) => ({ source, symbol }));
   }
 
+  /** Every custom series: a market whose prices are its points. */
+  async customSeries(): Promise<MarketKey[]> {
+    const found: MarketKey[] = [];
+    for await (const page of this.pages<CustomSeriesPage>('/metrics/custom', { limit: PAGE }))
+      found.push(...page.items.map(({ name }) => ({ source: CUSTOM_SOURCE, symbol: name })));
+    return found;
+  }
+
   /** The last `count` candles that were over by an instant, oldest first; fewer where there are no more. */
   async bars(
     { source, symbol }: MarketKey,
@@ -60,7 +68,13 @@ export class History {
   /** Trades of [fromUs, toUs) in order, by the page. */
   async *trades({ source, symbol }: MarketKey, fromUs: number, toUs: number): AsyncGenerator<HistoricalTrade[]> {
     if (fromUs >= toUs) return;
-    const query = { source, from: formatInstant(fromUs), to: formatInstant(toUs), limit: PAGE };
+    const span = { from: formatInstant(fromUs), to: formatInstant(toUs), limit: PAGE };
+    if (source === CUSTOM_SOURCE) {
+      for await (const page of this.pages<PointsPage>(pathOfPoints(symbol), span))
+        yield page.items.map(priceOf).toSorted(inOrder);
+      return;
+    }
+    const query = { source, ...span };
     for await (const page of this.pages<TradesPage>(`/trades/${encodeURIComponent(symbol)}`, query))
       yield page.items.map(tradeOf);
   }
@@ -89,14 +103,19 @@ export class History {
     return found;
   }
 
-  /** Points of a custom series, with the last one before `fromUs`. */
+  /** Points of a custom series within [fromUs, toUs), oldest first. */
   async points(name: string, fromUs: number, toUs: number): Promise<HistoricalPoint[]> {
-    const path = `/metrics/custom/${encodeURIComponent(name)}`;
-    const earlier = await this.ask<PointsPage>(path, { to: formatInstant(fromUs), limit: 1 });
-    const found = (earlier?.items ?? []).map(pointOf);
-    const query = { from: formatInstant(fromUs), to: formatInstant(toUs), limit: PAGE };
-    for await (const page of this.pages<PointsPage>(path, query)) found.push(...page.items.map(pointOf));
+    const found: HistoricalPoint[] = [];
+    for await (const page of this.trades({ source: CUSTOM_SOURCE, symbol: name }, fromUs, toUs))
+      found.push(...page.map(({ price, tradedAtUs }) => ({ value: price, atUs: tradedAtUs })));
     return found;
+  }
+
+  /** The last point before an instant. */
+  async lastPoint(name: string, toUs: number): Promise<HistoricalPoint | undefined> {
+    const page = await this.ask<PointsPage>(pathOfPoints(name), { to: formatInstant(toUs), limit: 1 });
+    const last = page?.items.at(-1);
+    return last && { value: Number(last.value), atUs: instant(last.at) };
   }
 
   private async *pages<Page extends { nextCursor: string | null }>(path: string, query: Query): AsyncGenerator<Page> {
@@ -153,13 +172,15 @@ type CandleBody = Readonly<
   Record<'openTime' | 'closeTime' | 'open' | 'high' | 'low' | 'close' | 'volume' | 'quoteVolume', string> & {
     trades: number;
     incomplete: boolean;
+    closed: boolean;
   }
 >;
 type CandlesPage = Readonly<{ candles: CandleBody[]; nextCursor: string | null }>;
 type TradeBody = Readonly<Record<'tradeId' | 'price' | 'size' | 'tradedAt', string>>;
 type TradesPage = Readonly<{ items: TradeBody[]; nextCursor: string | null }>;
 type AnomaliesPage = Readonly<{ items: { kind: AnomalyKind; at: string }[]; nextCursor: string | null }>;
-type PointBody = Readonly<{ value: string; at: string }>;
+type PointBody = Readonly<{ key: string; value: string; at: string }>;
+type CustomSeriesPage = Readonly<{ items: { name: string }[]; nextCursor: string | null }>;
 type PointsPage = Readonly<{ items: PointBody[]; nextCursor: string | null }>;
 
 const from = (cursor: string | null): { cursor?: string } => (cursor === null ? {} : { cursor });
@@ -176,6 +197,7 @@ const barOf = (candle: CandleBody): HistoricalBar => ({
   quoteVolume: Number(candle.quoteVolume),
   trades: candle.trades,
   incomplete: candle.incomplete,
+  isClosed: candle.closed,
 });
 
 const tradeOf = ({ tradeId, price, size, tradedAt }: TradeBody): HistoricalTrade => ({
@@ -185,4 +207,12 @@ const tradeOf = ({ tradeId, price, size, tradedAt }: TradeBody): HistoricalTrade
   size: Number(size),
 });
 
-const pointOf = ({ value, at }: PointBody): HistoricalPoint => ({ value: Number(value), atUs: instant(at) });
+const pathOfPoints = (name: string): string => `/metrics/custom/${encodeURIComponent(name)}`;
+
+/** A point as a trade of a market of its own. */
+const priceOf = ({ key, value, at }: PointBody): HistoricalTrade => ({
+  tradeId: key,
+  tradedAtUs: instant(at),
+  price: Number(value),
+  size: 0,
+});

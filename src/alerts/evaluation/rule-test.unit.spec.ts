@@ -63,13 +63,83 @@ describe('a rule test', () => {
       'expected high from 60s to 120s',
       'did not expect high from 60s on',
     ]);
-    expect(failuresOf({ input_series: series, exp_episodes: [{ rule: 'none', from: '1m' }] })).toEqual([
-      'none is no rule of this file',
-    ]);
-    expect(() => runRuleTests('{"rules":[{"id":"a","symbol":"A","condition":"price >"}],"tests":[]}')).toThrow(
-      /rule "a": condition, character 7/,
-    );
+    expect(
+      failuresOf({
+        input_series: series,
+        exp_episodes: [{ rule: 'high', from: '1m', openedBy: 'no-data', value: 51000 }],
+      }),
+    ).toEqual(['high from 60s on: openedBy is "condition", expected "no-data"']);
+    expect(failuresOf({ input_series: series, exp_episodes: [] })).toEqual(['did not expect high from 60s on']);
   });
+
+  const SERIES = [{ series: 'price', values: '51000x9' }];
+  const ASKED = { eval_time: '2m', rule: 'high', exp_alerts: [] };
+  const SOUND = { input_series: SERIES, alert_rule_test: [ASKED] };
+  it.each<[string, object]>([
+    [
+      'tests[0].alert_rule_test[0].exp_alert is none of eval_time, rule, exp_alerts; did you mean exp_alerts?\n' +
+        'tests[0].alert_rule_test[0].exp_alerts is missing',
+      { ...SOUND, alert_rule_test: [{ eval_time: '2m', rule: 'high', exp_alert: [] }] },
+    ],
+    [
+      'tests[0].inputseries is none of name, source, symbol, start, interval, input_series, alert_rule_test, exp_episodes; did you mean input_series?',
+      { ...SOUND, inputseries: [] },
+    ],
+    ['tests[0].symbol must be one symbol such as BTCUSDT, not ["BTCUSDT"]', { ...SOUND, symbol: ['BTCUSDT'] }],
+    ['tests[0].start must be an RFC 3339 instant such as 2026-08-09T21:00:00Z, not 5', { ...SOUND, start: 5 }],
+    ['tests[0].interval must be a duration such as 30s, not "0s"', { ...SOUND, interval: '0s' }],
+    ['tests[0].input_series must have 1 to 50 entries, not 0', { ...SOUND, input_series: [] }],
+    [
+      'tests[0].input_series[0].values is wrong: "1+2" is none of a, a+bxn, a-bxn, axn, _, _xn, stale',
+      { ...SOUND, input_series: [{ series: 'price', values: '1+2' }] },
+    ],
+    [
+      'tests[0].input_series[0].values must be a text such as "1+2x3 _x2 5 stale", not [1,2]',
+      { ...SOUND, input_series: [{ series: 'price', values: [1, 2] }] },
+    ],
+    [
+      'tests[0].alert_rule_test[0].eval_time must be a time since the start such as 1m30s, not 120',
+      { ...SOUND, alert_rule_test: [{ ...ASKED, eval_time: 120 }] },
+    ],
+    [
+      'tests[0].alert_rule_test[0].rule: "none" is none of high, lost, busy',
+      { ...SOUND, alert_rule_test: [{ ...ASKED, rule: 'none' }] },
+    ],
+    [
+      'tests[0].alert_rule_test[0].exp_alerts must have 0 to 1 entries, not 2',
+      { ...SOUND, alert_rule_test: [{ ...ASKED, exp_alerts: [{}, {}] }] },
+    ],
+    [
+      'tests[0].alert_rule_test[0].exp_alerts[0].valeu is none of openedBy, value, labels',
+      { ...SOUND, alert_rule_test: [{ ...ASKED, exp_alerts: [{ valeu: 1 }] }] },
+    ],
+    [
+      'tests[0].exp_episodes[0].value must be a number or null, not "51000"',
+      { input_series: SERIES, exp_episodes: [{ rule: 'high', from: '1m', value: '51000' }] },
+    ],
+    ['tests[0] must have alert_rule_test or exp_episodes, or it tests nothing', { input_series: SERIES }],
+  ])('that is none is refused with the place and what would be right: %s', (told, test) =>
+    expect(() => runRuleTests(file(test))).toThrow(new Error(told)),
+  );
+
+  it.each([
+    ['a file of rule tests is JSON, and this is none', 'rules:\n  - id: a\n'],
+    ['the file must be an object of rules, interval, tests, not null', 'null'],
+    ['rules is missing\ntests is missing', '{}'],
+    ['rules[0].id is missing', '{"rules":[{"symbol":"A","condition":"price > 1"}],"tests":[]}'],
+    [
+      'rules[0].condition, character 8: the end stands',
+      '{"rules":[{"id":"a","symbol":"A","condition":"price >"}],"tests":[]}',
+    ],
+    [
+      'rules[0].condtion is not a field of a rule; did you mean condition?',
+      '{"rules":[{"id":"a","symbol":"A","condtion":"price > 1"}],"tests":[]}',
+    ],
+    [
+      'rules[1].id must be another than "a", which stands before',
+      '{"rules":[{"id":"a","symbol":"A","condition":"price > 1"},{"id":"a","symbol":"A","condition":"price > 1"}],"tests":[]}',
+    ],
+  ])('of a file that is none: %s', (told, text) => expect(() => runRuleTests(text)).toThrow(told));
 
   it('loses the feed where a series is stale, and hears of custom series', () => {
     expect(

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Counter, Histogram } from 'prom-client';
 import type { EntityManager } from 'typeorm';
+import { Bus } from '../../platform/bus/index.js';
 import { isTransientDatabaseError } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import type { EpisodeState, Transition } from '../episodes/episode.js';
@@ -9,8 +10,7 @@ import { Episodes, type Recording, StaleStateError } from '../episodes/episodes.
 import { RuleStateStore } from '../episodes/rule-state.store.js';
 import type { StoredRule } from '../rules/rule.js';
 import { RuleStore } from '../rules/rule.store.js';
-import type { RuleTransition } from './evaluation.js';
-import type { RunningRule } from './running-rule.js';
+import type { RuleTransition, RunningRule } from './running-rule.js';
 import { keyText, type MarketKey } from './trade-position.js';
 
 /** Of one rule and series: what happened in memory since the last commit. */
@@ -38,6 +38,7 @@ export class TransitionWriter {
   private failures = 0;
 
   constructor(
+    private readonly bus: Bus,
     private readonly episodes: Episodes,
     private readonly rules: RuleStore,
     private readonly states: RuleStateStore,
@@ -75,25 +76,29 @@ export class TransitionWriter {
     this.unwritten.delete(running);
   }
 
-  /** Writes what there is; returns the ids of rules that somebody changed meanwhile, whose transitions are void. */
-  async write(tx: EntityManager): Promise<string[]> {
+  /**
+   * Writes what there is. Returns those whose transitions are void, since somebody changed the rule or its state meanwhile or
+   * since they cannot be written: they must begin anew from what is stored.
+   */
+  async write(tx: EntityManager): Promise<RunningRule[]> {
     this.written = new Map();
     if (this.unwritten.size === 0) return [];
     const stale = await this.stale(tx);
     for (const running of stale) this.unwritten.delete(running);
     const batch = [...this.unwritten];
-    if (this.failures > 1) await this.writeCarefully(tx, batch);
-    else await this.writeAll(tx, batch);
-    return [...new Set([...stale].map(({ ruleId }) => ruleId))];
+    if (this.failures > 1) return [...stale, ...(await this.writeCarefully(tx, batch))];
+    await this.writeAll(tx, batch);
+    return [...stale];
   }
 
   /** The transaction is over. */
   settle(isCommitted: boolean): void {
-    if (isCommitted) {
+    if (!isCommitted) {
+      for (const running of this.written.keys()) running.storedVersion = this.stored.get(running)?.version;
+    } else {
       const now = nowUs();
       for (const [running, state] of this.written) {
         this.stored.set(running, state);
-        running.storedVersion = state.version;
         for (const { kind, atUs } of this.unwritten.get(running)?.transitions ?? [])
           if (kind === 'fired') this.latency.observe(Math.max(0, now - atUs) / 1e6);
         this.unwritten.delete(running);
@@ -109,30 +114,39 @@ export class TransitionWriter {
         tx,
         batch.map(([, one]) => recordingOf(one)),
       );
-      for (const [index, [running]] of batch.entries()) this.written.set(running, states[index]!);
+      for (const [index, [running]] of batch.entries()) this.wrote(running, states[index]!);
     } catch (error) {
       if (!isTransientDatabaseError(error)) this.failures++;
       throw error;
     }
   }
 
-  /** One that cannot be written must not hold up the others: it is given up, in sight. */
+  /** As it is stored once the transaction commits. */
+  private wrote(running: RunningRule, state: EpisodeState): void {
+    this.written.set(running, state);
+    running.storedVersion = state.version;
+  }
+
+  /** One that cannot be written must not hold up the others: it is given up, in sight. Returns those. */
   private async writeCarefully(
     tx: EntityManager,
     batch: readonly (readonly [RunningRule, Unwritten])[],
-  ): Promise<void> {
+  ): Promise<RunningRule[]> {
+    const givenUp: RunningRule[] = [];
     for (const [running, one] of batch) {
       try {
-        const [state] = await tx.transaction(() => this.episodes.recordAll(tx, [recordingOf(one)]));
-        this.written.set(running, state!);
+        const [state] = await this.bus.savepoint(tx, () => this.episodes.recordAll(tx, [recordingOf(one)]));
+        this.wrote(running, state!);
       } catch (error) {
         if (isTransientDatabaseError(error)) throw error;
         const reason = error instanceof StaleStateError ? 'stale' : 'refused';
         this.failed.inc({ reason });
         this.logger.error(`Transitions of ${one.rule.id} at ${keyText(one.key)} are lost: ${(error as Error).message}`);
         this.unwritten.delete(running);
+        givenUp.push(running);
       }
     }
+    return givenUp;
   }
 
   /** Those whose rule was edited or whose state a person changed; the rows of the others are locked from here on. */
@@ -140,11 +154,13 @@ export class TransitionWriter {
     const all = [...this.unwritten];
     const rules = new Map(all.map(([, { rule }]) => [rule.id, rule]));
     const current = await this.rules.current(tx, [...rules.values()]);
-    const rows = await this.states.all([...rules.keys()], tx);
-    const versions = new Map(rows.map(({ ruleId, state, ...key }) => [`${ruleId} ${keyText(key)}`, state.version]));
-    const isStale = ({ rule, key, before }: Unwritten): boolean =>
-      !current.has(rule.id) || versions.get(`${rule.id} ${keyText(key)}`) !== before.version;
-    return new Set(all.filter(([, one]) => isStale(one)).map(([running]) => running));
+    const versions = await this.states.versions(
+      tx,
+      all.map(([, { rule, key }]) => ({ ruleId: rule.id, ...key })),
+    );
+    const isStale = ({ rule, before }: Unwritten, index: number): boolean =>
+      !current.has(rule.id) || versions[index] !== before.version;
+    return new Set(all.filter(([, one], index) => isStale(one, index)).map(([running]) => running));
   }
 }
 

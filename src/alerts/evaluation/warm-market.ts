@@ -1,8 +1,7 @@
 import type { AnomalyKind, IntervalName } from '../../contracts/index.js';
 import type { Bar } from '../../platform/indicators/index.js';
-import { type InputRef, inputKey } from '../conditions/index.js';
+import type { InputRef } from '../conditions/index.js';
 import { Market, type MarketTrade } from '../inputs/index.js';
-import type { RunningRule } from './running-rule.js';
 import type { MarketKey } from './trade-position.js';
 
 /** What was before the first trade that is evaluated. */
@@ -15,15 +14,6 @@ export type MarketPast = Readonly<{
   points: ReadonlyMap<string, Readonly<{ value: number; atUs: number }>>;
   sentiment: Readonly<{ value: number; atUs: number }> | undefined;
 }>;
-
-/** The distinct inputs of these rules. */
-export function inputsOf(rules: readonly RunningRule[]): InputRef[] {
-  const all = rules.flatMap(({ condition, resolveCondition }) => [
-    ...condition.inputs,
-    ...(resolveCondition?.inputs ?? []),
-  ]);
-  return [...new Map(all.map((input) => [inputKey(input), input])).values()];
-}
 
 /** A market that stands behind its past, and behind what came while that was read. */
 export function marketFrom(
@@ -38,7 +28,7 @@ export function marketFrom(
   for (const trade of past.trades) market.take(trade);
   for (const trade of meanwhile) market.take(trade);
   for (const { kind, atUs } of past.anomalies) market.tell(kind, atUs);
-  for (const [name, { value, atUs }] of past.points) market.tellCustom(name, value, atUs);
+  for (const [name, point] of past.points) market.readCustom(name, point);
   if (past.sentiment) market.tellSentiment(past.sentiment.value, past.sentiment.atUs);
   return market;
 }

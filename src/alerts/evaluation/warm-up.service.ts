@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CUSTOM_SOURCE, type IntervalName } from '../../contracts/index.js';
 import type { Bar } from '../../platform/indicators/index.js';
+import { nowUs } from '../../platform/observability/index.js';
 import type { InputRef } from '../conditions/index.js';
 import { Market } from '../inputs/index.js';
 import { History } from './history.service.js';
@@ -8,6 +9,8 @@ import type { MarketKey, TradePosition } from './trade-position.js';
 import type { MarketPast } from './warm-market.js';
 
 const MINUTE_US = 60_000_000;
+/** Minutes whose trades are read where candles are not closed yet; older candles are taken as they are. */
+const MOST_OPEN = 15;
 export const SENTIMENT: MarketKey = { source: 'fear-greed', symbol: 'FEARGREED' };
 
 /** Reads what a market must know before it goes on. */
@@ -15,57 +18,71 @@ export const SENTIMENT: MarketKey = { source: 'fear-greed', symbol: 'FEARGREED' 
 export class WarmUp {
   constructor(private readonly history: History) {}
 
-  /** The past up to a position, that one included; without one up to what was recorded last. */
+  /**
+   * The past up to a position, that one included; without one up to what was recorded last. Points, anomalies and sentiment
+   * come by themselves, so of these it is all that there is.
+   */
   async pastUpTo(key: MarketKey, inputs: readonly InputRef[], given: TradePosition | undefined): Promise<MarketPast> {
-    if (key.source === CUSTOM_SOURCE) return this.pointsUpTo(key, inputs, given);
+    const told = await this.toldBefore(key, inputs, Infinity);
+    if (key.source === CUSTOM_SOURCE)
+      return { ...told, ...(await this.pointBefore(key, (given?.tradedAtUs ?? nowUs()) + 1)) };
     const position = given ?? (await this.history.lastTrade(key));
-    if (!position) return { ...(await this.toldBefore(key, inputs, Infinity)), bars: new Map(), trades: [] };
+    if (!position) return { ...told, bars: new Map(), trades: [] };
     const minuteUs = Math.floor(position.tradedAtUs / MINUTE_US) * MINUTE_US;
-    return {
-      ...(await this.toldBefore(key, inputs, position.tradedAtUs)),
-      bars: await this.barsBefore(key, inputs, minuteUs),
-      trades: await this.history.tradesUpTo(key, minuteUs, position),
-    };
+    const { bars, untilUs } = await this.barsBefore(key, inputs, minuteUs);
+    const trades = await this.history.tradesUpTo(key, untilUs, position);
+    return { ...told, bars, trades };
   }
 
   /** Points of a custom series are prices; it has no candles. */
-  private async pointsUpTo(key: MarketKey, inputs: readonly InputRef[], position: TradePosition | undefined) {
-    const untilUs = position?.tradedAtUs ?? Date.now() * 1000;
-    const last = (await this.history.points(key.symbol, untilUs, untilUs + 1)).at(-1);
-    const told = await this.toldBefore(key, inputs, untilUs);
-    return { ...told, bars: new Map(), trades: last ? [{ tradedAtUs: last.atUs, price: last.value, size: 0 }] : [] };
+  private async pointBefore({ symbol }: MarketKey, beforeUs: number) {
+    const last = await this.history.lastPoint(symbol, beforeUs);
+    const trades = last ? [{ tradedAtUs: last.atUs, price: last.value, size: 0 }] : [];
+    return { bars: new Map<IntervalName, Bar[]>(), trades };
   }
 
   /** The past up to an instant, exclusive. */
-  async pastBefore(key: MarketKey, inputs: readonly InputRef[], untilUs: number): Promise<MarketPast> {
-    const minuteUs = Math.floor(untilUs / MINUTE_US) * MINUTE_US;
+  async pastBefore(key: MarketKey, inputs: readonly InputRef[], beforeUs: number): Promise<MarketPast> {
+    const told = await this.toldBefore(key, inputs, beforeUs);
+    if (key.source === CUSTOM_SOURCE) return { ...told, ...(await this.pointBefore(key, beforeUs)) };
+    const minuteUs = Math.floor(beforeUs / MINUTE_US) * MINUTE_US;
+    const { bars, untilUs } = await this.barsBefore(key, inputs, minuteUs);
     const trades = [];
-    for await (const page of this.history.trades(key, minuteUs, untilUs)) trades.push(...page);
-    const bars = await this.barsBefore(key, inputs, minuteUs);
-    return { ...(await this.toldBefore(key, inputs, untilUs)), bars, trades };
+    for await (const page of this.history.trades(key, untilUs, beforeUs)) trades.push(...page);
+    return { ...told, bars, trades };
   }
 
+  /**
+   * Candles that are closed, and where they end: trades are recorded before they are candles, so the newest minutes may lack
+   * some. Those of longer intervals are put together with the minutes, and have what these have.
+   */
   private async barsBefore(key: MarketKey, inputs: readonly InputRef[], minuteUs: number) {
     const { minutes, bars: wanted } = new Market(key).want(inputs);
-    const bars = new Map<IntervalName, readonly Bar[]>();
-    const counts = { '1m': Math.max(minutes, 1), ...wanted };
-    for (const [interval, count] of Object.entries(counts) as [IntervalName, number][])
-      if (count > 0) bars.set(interval, await this.history.bars(key, interval, minuteUs, count));
-    return bars;
+    const count = Math.max(minutes, 1);
+    const found = await this.history.bars(key, '1m', minuteUs, count + MOST_OPEN);
+    const firstUs = minuteUs - MOST_OPEN * MINUTE_US;
+    const open = found.find(({ openTimeUs, isClosed }) => !isClosed && openTimeUs >= firstUs);
+    const last = found.at(-1);
+    const untilUs = open?.openTimeUs ?? Math.max(firstUs, last ? last.openTimeUs + MINUTE_US : minuteUs);
+    const closed = found.filter(({ openTimeUs }) => openTimeUs < untilUs);
+    const bars = new Map<IntervalName, readonly Bar[]>([['1m', closed.slice(-count)]]);
+    for (const [interval, most] of Object.entries(wanted) as [IntervalName, number][])
+      if (interval !== '1m' && most > 0) bars.set(interval, await this.history.bars(key, interval, untilUs, most));
+    return { bars, untilUs };
   }
 
-  private async toldBefore(key: MarketKey, inputs: readonly InputRef[], untilUs: number) {
-    const toUs = Math.min(untilUs, Date.now() * 1000);
+  private async toldBefore(key: MarketKey, inputs: readonly InputRef[], beforeUs: number) {
+    const toUs = Math.min(beforeUs, nowUs());
     const minutes = Math.max(0, ...inputs.map((input) => (input.kind === 'anomaly' ? input.minutes : 0)));
-    const anomalies = minutes > 0 ? await this.history.anomalies(key, toUs - minutes * MINUTE_US, toUs + 1) : [];
+    const anomalies = minutes > 0 ? await this.history.anomalies(key, toUs - minutes * MINUTE_US, toUs) : [];
     const points = new Map<string, { value: number; atUs: number }>();
     for (const input of inputs) {
       if (input.kind !== 'custom') continue;
-      const last = (await this.history.points(input.name, toUs, toUs + 1)).at(-1);
+      const last = await this.history.lastPoint(input.name, toUs);
       if (last) points.set(input.name, last);
     }
     const wantsSentiment = inputs.some((input) => input.kind === 'variable' && input.name === 'sentiment');
-    const sentiment = wantsSentiment ? await this.history.lastTrade(SENTIMENT, toUs + 1) : undefined;
+    const sentiment = wantsSentiment ? await this.history.lastTrade(SENTIMENT, toUs) : undefined;
     return { anomalies, points, sentiment: sentiment && { value: sentiment.price, atUs: sentiment.tradedAtUs } };
   }
 }

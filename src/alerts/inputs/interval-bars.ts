@@ -57,7 +57,6 @@ export class IntervalBars {
       const isTouched = 'incomplete' in bar && bar.incomplete === true;
       for (const one of cold) one.feed(bar, isTouched);
     }
-    this.closeUntil(untilUs);
   }
 
   /** Feeds the bars that end by then and were not fed yet: put together from minutes. */

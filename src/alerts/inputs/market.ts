@@ -3,7 +3,7 @@ import type { Bar } from '../../platform/indicators/index.js';
 import { inputKey, type InputRef } from '../conditions/index.js';
 import { IntervalBars } from './interval-bars.js';
 import { MINUTE_US, type MinuteBar, minuteOf, Minutes } from './minutes.js';
-import { LastTold, ToldAnomalies } from './told.js';
+import { LastTold, type Told, ToldAnomalies } from './told.js';
 import { EVERY_TOPIC, type Topic, TOPICS } from './topics.js';
 import { DAY_READ, dayReader, isOfDay, isWhole, minutesRead, type Reader, windowReader } from './windows.js';
 
@@ -94,7 +94,6 @@ export class Market {
     if (bars.length > 0) this.hasHistory = true;
     if (interval === '1m') this.warmMinutes(bars);
     this.intervals.get(interval)?.warm(bars, this.closedUntilUs);
-    if (interval === '1m') for (const one of this.intervals.values()) one.closeUntil(this.closedUntilUs);
     this.changed(...EVERY_TOPIC);
   }
 
@@ -135,9 +134,22 @@ export class Market {
     this.changed('anomaly');
   }
 
-  /** A point of a custom series; one that nobody wants is not kept. */
-  tellCustom(name: string, value: number, atUs: number): void {
-    if (this.customs.get(name)?.tell(value, atUs)) this.changed('custom');
+  /** A point of a custom series; false for one that is older than the last, and for one that nobody wants. */
+  tellCustom(name: string, value: number, atUs: number): boolean {
+    if (!this.customs.get(name)?.tell(value, atUs)) return false;
+    this.changed('custom');
+    return true;
+  }
+
+  /** The last point that history has; older ones may still be told. */
+  readCustom(name: string, { value, atUs }: Told): void {
+    this.customs.get(name)?.read(value, atUs);
+    this.changed('custom');
+  }
+
+  /** Before a point is told: the later one that was read, if any, which is to be read again after it. */
+  makeRoomForCustom(name: string, atUs: number): Told | undefined {
+    return this.customs.get(name)?.giveWay(atUs);
   }
 
   tellSentiment(value: number, atUs: number): void {

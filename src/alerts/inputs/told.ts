@@ -51,11 +51,28 @@ export class ToldAnomalies {
 export class LastTold {
   value = NaN;
   private atUs = -Infinity;
+  /** It is from history, where what is before it may be known and not be told yet. */
+  private isRead = false;
 
   tell(value: number, atUs: number): boolean {
     if (atUs < this.atUs) return false;
     this.atUs = atUs;
     this.value = value;
+    this.isRead = false;
     return true;
   }
+
+  read(value: number, atUs: number): void {
+    if (this.tell(value, atUs)) this.isRead = true;
+  }
+
+  /** Makes room for what is told of before the value that was read; answers that one, to be read again. */
+  giveWay(atUs: number): Told | undefined {
+    if (!this.isRead || atUs >= this.atUs) return undefined;
+    const read = { value: this.value, atUs: this.atUs };
+    this.atUs = -Infinity;
+    return read;
+  }
 }
+
+export type Told = Readonly<{ value: number; atUs: number }>;

@@ -82,7 +82,7 @@ function before(minutes: Minutes, n: number, value: OfStretch): Reader {
 }
 
 /** The n minutes that end with the open one. */
-export function upToNow(minutes: Minutes, n: number, value: OfStretch): Reader {
+function upToNow(minutes: Minutes, n: number, value: OfStretch): Reader {
   return (now) => (isWhole(minutes, now - n + 1) ? value(now - n + 1, now) : NaN);
 }
 
@@ -129,25 +129,37 @@ export const isOfDay = (name: VariableName): name is DayName => name.endsWith('_
 export type DayName = keyof typeof TOTALS | 'change_24h' | 'high_24h' | 'low_24h';
 
 /**
- * The figures of `GET 24h-change`: the last 1,440 minutes, the open one included. The day opens with its first trade's price;
+ * The last 1,440 minutes, the open one included, or as many as there are of a series that is younger: nothing that was
+ * recorded is missing in them.
+ */
+function ofDay(minutes: Minutes, value: OfStretch): Reader {
+  return (now) => {
+    const from = now - DAY + 1;
+    if (isWhole(minutes, from)) return value(from, now);
+    return minutes.beginsSeries && minutes.touched < from ? value(minutes.first, now) : NaN;
+  };
+}
+
+/**
+ * The figures of `GET 24h-change`. The day opens with its first trade's price;
  * that of a polled series with the value that stood, which then is part of its range too.
  */
 export function dayReader(minutes: Minutes, name: DayName, isPolled: boolean): Reader {
   if (name === 'volume_24h' || name === 'quote_volume_24h' || name === 'trades_24h') {
     const total = new Stretch(minutes, TOTALS[name]);
-    return upToNow(minutes, DAY, (from, to) => total.fold(from, to));
+    return ofDay(minutes, (from, to) => total.fold(from, to));
   }
   const stood = (from: number): number => (isPolled && minutes.first < from ? minutes.closeOf(from - 1) : NaN);
   if (name === 'change_24h') {
     const open = new Stretch(minutes, 'open');
-    return upToNow(minutes, DAY, (from, to) => {
+    return ofDay(minutes, (from, to) => {
       const opened = stood(from);
       return percent(minutes.newest('close'), Number.isNaN(opened) ? open.fold(from, to) : opened);
     });
   }
   const [column, join] = name === 'high_24h' ? (['high', Math.max] as const) : (['low', Math.min] as const);
   const traded = new Stretch(minutes, column);
-  return upToNow(minutes, DAY, (from, to) => {
+  return ofDay(minutes, (from, to) => {
     const opened = stood(from);
     const found = traded.fold(from, to);
     return Number.isNaN(opened) ? found : join(found, opened);

@@ -7,15 +7,19 @@ import { isTransientDatabaseError } from '../../platform/errors/index.js';
 import { Database } from '../../platform/database/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import { type Attempted, type Claimed, DeliveryStore, type Setback } from './delivery.store.js';
-import type { Message } from './notice.js';
+import type { Message } from '../messages/notice.js';
 import { NotificationMetrics } from './notification-metrics.service.js';
-import type { NotificationSettings } from './notification-settings.js';
-import { NotificationSettingsStore } from './notification-settings.store.js';
+import type { NotificationSettings } from '../channels/notification-settings.js';
+import { NotificationSettingsStore } from '../channels/notification-settings.store.js';
 import { retryWaitMs } from './retry.js';
 
 const LOOK_EVERY_MS = 250;
 const MEASURE_EVERY_MS = 5000;
-const TRIM_EVERY_MS = 3_600_000;
+const TRIM_EVERY_MS = 60_000;
+/** At most 50,000 a minute: a backlog is worked off over several. */
+const TRIM_BITE = 1000;
+const MOST_TRIM_BITES = 50;
+const TRIM_TOLD_EVERY_MS = 3_600_000;
 /** Longer than any attempt may take. */
 const LEASE_MS = 60_000;
 /** Channels that are served at the same time: so many may stall before another one waits for them. */
@@ -74,10 +78,15 @@ export class Delivery implements OnApplicationBootstrap, BeforeApplicationShutdo
       every(MEASURE_EVERY_MS, 'notifications were not counted', async () =>
         this.metrics.measure(await this.store.standing()),
       ),
-      every(TRIM_EVERY_MS, 'old notifications were not removed', async () =>
-        this.store.trim((await this.settings.read()).keepDays),
-      ),
+      every(TRIM_EVERY_MS, 'old notifications were not removed', () => this.trim()),
+      every(TRIM_TOLD_EVERY_MS, 'what limits repeats no more was not removed', () => this.store.trimTold()),
     ];
+  }
+
+  private async trim(): Promise<void> {
+    const { keepDays } = await this.settings.read();
+    for (let bites = 0; bites < MOST_TRIM_BITES && !this.stopped; bites++)
+      if ((await this.store.trim(keepDays, TRIM_BITE)) < TRIM_BITE) return;
   }
 
   private async look(): Promise<void> {
@@ -138,7 +147,7 @@ export class Delivery implements OnApplicationBootstrap, BeforeApplicationShutdo
     const setbacks = claimed.map((one) => setbackOf(one, answer, pauseMs, isSplit, settings));
     const dead = setbacks.filter(({ isDead }) => isDead).length;
     const why = answer.error ?? answer.reason;
-    await this.keep(() => this.store.pause(channel.name, channel.version, pauseMs, dead > 0 ? why : undefined));
+    await this.keep(() => this.channels.pause(channel.name, channel.version, pauseMs, dead > 0 ? why : undefined));
     await this.keep(() => this.store.setBack(setbacks, attempted));
     this.metrics.attempted(channel.type, answer, 'dead', dead);
     this.metrics.attempted(channel.type, answer, 'retry', claimed.length - dead);

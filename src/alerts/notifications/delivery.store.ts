@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Reason } from '../channels/answer.js';
-import type { Item, Notice } from './notice.js';
+import { ChannelStore, OPEN_BATCH } from '../channels/channel.store.js';
+import type { Item, Notice } from '../messages/notice.js';
 import type { Standing } from './notification-metrics.service.js';
 
 /** A notification that this process is sending. `attempts` is its token: whoever claims it next raises it. */
@@ -44,22 +45,33 @@ type ClaimedRow = {
   attempts: number;
   created_us: string;
   was: string;
+  stopped_us: number | null;
+  told_in: string | null;
 };
 
 /** A resolve waits until its firing went out or was given up. */
 const IN_TURN = `not (n.kind = 'resolved' and exists (
   select from alerts.notification f where f.alert_id = n.alert_id and f.channel = n.channel and f.kind <> 'resolved'
     and f.state in ('pending', 'sending', 'held')))`;
-const DUE = `n.state in ('pending', 'sending', 'held') and n.next_at <= now()`;
-/** A message that a receiver took has an id that it will not take again: what is left of it needs another one. */
-const OPEN_BATCH = `case when exists (select from alerts.notification s where s.batch = n.batch and s.state = 'sent')
-  then gen_random_uuid() else n.batch end`;
+/** What is held goes out if its alert still fires then, and people want to hear of it. */
+const AUDIBLE = `not (n.state = 'held' and exists (
+  select from alerts.alert a where a.id = n.alert_id and a.silenced_by is not null))`;
+const DUE = `n.state in ('pending', 'sending', 'held') and n.next_at <= now() and ${AUDIBLE}`;
+/** That a rule is stopped is told by the firing that went one too far, or else by the resolve that was told in its place. */
+const STOPPED = `(select max((f.payload->>'stoppedUntilUs')::bigint) from alerts.notification f
+  where n.kind = 'resolved' and f.alert_id = n.alert_id and f.channel = n.channel and f.state = 'superseded')`;
+/** The message that its firing went out in. */
+const TOLD_IN = `(select f.batch from alerts.notification f
+  where n.kind = 'resolved' and f.alert_id = n.alert_id and f.channel = n.channel and f.state = 'sent' order by f.seq limit 1)`;
 const LOST = 'the process ended, or stood still, before there was an answer';
 
 /** Carries notifications through their states. Nothing here waits for a receiver. */
 @Injectable()
 export class DeliveryStore {
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    private readonly channels: ChannelStore,
+  ) {}
 
   /** Channels that have something due and are not paused. */
   async dueChannels(): Promise<string[]> {
@@ -72,7 +84,8 @@ export class DeliveryStore {
 
   /**
    * Takes one message of a channel for `leaseMs`: the one that was due first, again with what it held before, or else
-   * what is new, up to `most`. Undefined when nothing is due, the channel is paused, or another process takes from it.
+   * what is new, up to `most`. Nothing when nothing is due, the channel is paused, or another process takes from it; nor
+   * where a part of what it held is locked: under one id a receiver takes one message.
    */
   async claim(channel: string, most: number, leaseMs: number): Promise<Claimed[]> {
     return this.dataSource.transaction(async (tx) => {
@@ -90,15 +103,16 @@ export class DeliveryStore {
            where n.id = h.id
              or (h.batch is not null and n.batch = h.batch and n.state in ('pending', 'sending') and n.channel = $1)
              or (h.batch is null and n.batch is null and n.channel = $1 and ${IN_TURN}
-                 and (n.state = 'pending' or (n.state = 'held' and n.next_at <= now())))
+                 and (n.state = 'pending' or (n.state = 'held' and n.next_at <= now() and ${AUDIBLE})))
            order by n.id <> h.id, n.seq limit case when (select batch from head) is null then $2 else 1000 end
            for update of n skip locked
          )
          update alerts.notification n set state = 'sending', attempts = n.attempts + 1, batch = coalesce(n.batch, head.id),
            next_at = now() + $3 * interval '1 ms'
-         from member, head where n.id = member.id
+         from member, head where n.id = member.id and (head.batch is null or (select count(*) from member) = (
+           select count(*) from alerts.notification o where o.batch = head.batch and o.channel = $1 and o.state in ('pending', 'sending')))
          returning n.id, n.thread, n.batch, n.channel, n.payload, n.held, n.attempts, n.seq,
-           (extract(epoch from n.created_at) * 1000000)::bigint as created_us, member.state as was`,
+           (extract(epoch from n.created_at) * 1000000)::bigint as created_us, member.state as was, ${STOPPED}::float8 as stopped_us, ${TOLD_IN} as told_in`,
         [channel, most, leaseMs],
       )) as [(ClaimedRow & { seq: string })[], number];
       rows.sort((a, b) => Number(a.seq) - Number(b.seq));
@@ -115,7 +129,10 @@ export class DeliveryStore {
     });
   }
 
-  /** The receiver took it: it is sent, whoever holds it now, and the channel works. */
+  /**
+   * The receiver took it: it is sent, whoever holds it now, and the channel works. An error beside that is what a person has to
+   * look after.
+   */
   async sent(channel: string, claimed: readonly Claimed[], attempted: Attempted): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
       await this.noteAttempts(tx, idsOf(claimed), 'sent', attempted);
@@ -124,7 +141,7 @@ export class DeliveryStore {
          where id = any($1::uuid[]) and state in ('sending', 'pending')`,
         [idsOf(claimed)],
       );
-      await this.recovered(tx, channel);
+      await this.channels.recover(channel, attempted.error, tx);
     });
   }
 
@@ -163,35 +180,6 @@ export class DeliveryStore {
     });
   }
 
-  /** The channel met a fault: it rests so long; `unhealthy` says why a person has to look after it. */
-  async pause(channel: string, version: number, pauseMs: number, unhealthy: string | undefined): Promise<void> {
-    await this.dataSource.query(
-      `update alerts.channel set failures = failures + 1,
-         paused_until = case when $3 > 0 then greatest(paused_until, now() + $3 * interval '1 ms') else paused_until end,
-         healthy = healthy and $4::text is null,
-         unhealthy_reason = coalesce($4, unhealthy_reason),
-         unhealthy_since = case when $4::text is null then unhealthy_since else coalesce(unhealthy_since, now()) end
-       where name = $1 and version = $2`,
-      [channel, version, pauseMs, unhealthy ?? null],
-    );
-  }
-
-  /** The channel works: what waits for it, or died of it, is due now. */
-  async recovered(tx: EntityManager, channel: string): Promise<void> {
-    const [channels] = (await tx.query(
-      `update alerts.channel set healthy = true, unhealthy_reason = null, unhealthy_since = null, failures = 0, paused_until = null
-       where name = $1 and (failures > 0 or not healthy) returning name`,
-      [channel],
-    )) as [unknown[], number];
-    if (channels.length === 0) return;
-    await tx.query(
-      `update alerts.notification n set state = 'pending', next_at = now(), finished_at = null, revives = false,
-         batch = case when state = 'dead' then ${OPEN_BATCH} else batch end
-       where channel = $1 and ((state = 'pending' and attempts > 0 and next_at > now()) or (state = 'dead' and revives))`,
-      [channel],
-    );
-  }
-
   /** Tries the oldest message that died of a channel again, where nothing else would show whether that works by now. */
   async probe(youngerThanMs: number): Promise<void> {
     await this.dataSource.query(
@@ -207,11 +195,6 @@ export class DeliveryStore {
        from oldest where (n.batch = oldest.message or n.id = oldest.message) and n.state = 'dead' and n.revives`,
       [youngerThanMs],
     );
-  }
-
-  /** As if somebody had mended the channel. */
-  async recover(channel: string): Promise<void> {
-    await this.dataSource.transaction((tx) => this.recovered(tx, channel));
   }
 
   /** Makes dead notifications due again, and the channel with them; those that are not dead stay. Says how many. */
@@ -244,23 +227,29 @@ export class DeliveryStore {
          count(*) filter (where state = 'held')::int as held,
          (select count(*)::int from alerts.notification where state = 'dead') as dead,
          coalesce(extract(epoch from now() - min(created_at) filter (where state in ('pending', 'sending'))), 0)::float8 as "oldestSeconds",
-         (select count(*)::int from alerts.channel where not healthy) as unhealthy,
-         (select count(*)::int from alerts.stopped_rule where until > now()) as stopped
+         (select count(*)::int from alerts.channel where not healthy) as unhealthy
        from alerts.notification where state in ('pending', 'sending', 'held')`,
     )) as [Standing];
     return row;
   }
 
-  /** Forgets what is over for so long. */
-  async trim(keepDays: number): Promise<void> {
-    await this.dataSource.query(
+  /** Forgets what is over for so long; of an alert that is open its end has to be told yet. Returns how many. */
+  async trim(keepDays: number, limit: number): Promise<number> {
+    const [, removed] = (await this.dataSource.query(
       `delete from alerts.notification where id in (
-         select id from alerts.notification where finished_at < now() - $1 * interval '1 day' order by finished_at limit 10000)`,
-      [keepDays],
+         select n.id from alerts.notification n where n.finished_at < now() - $1 * interval '1 day'
+           and not exists (select from alerts.alert a where a.id = n.alert_id and a.resolved_at is null)
+         order by n.finished_at limit $2)`,
+      [keepDays, limit],
+    )) as [unknown, number];
+    return removed;
+  }
+
+  /** Forgets what limits repeats no more. */
+  async trimTold(): Promise<void> {
+    await this.dataSource.query(
+      `delete from alerts.told where greatest(told_at, made_at) < now() - interval '30 days'`,
     );
-    await this.dataSource.query(`delete from alerts.told where told_at < now() - $1 * interval '1 day'`, [
-      Math.max(keepDays, 30),
-    ]);
     await this.dataSource.query(`delete from alerts.stopped_rule where until < now() - interval '1 day'`);
   }
 
@@ -331,6 +320,8 @@ function claimedOf({ payload, ...row }: ClaimedRow): Claimed {
       notificationId: row.id,
       thread: row.thread,
       held: row.held,
+      ...(row.stopped_us !== null && { stoppedUntilUs: row.stopped_us }),
+      ...(row.told_in !== null && { toldIn: row.told_in }),
     },
     batch: row.batch,
     attempts: row.attempts,

@@ -1,5 +1,5 @@
 import type { Severity } from '../../contracts/index.js';
-import { type Notice, rankOf } from './notice.js';
+import { type Notice, rankOf } from '../messages/notice.js';
 
 /** The last firing of a rule and series that a channel was told. */
 export type LastTold = Readonly<{ atUs: number; kind: string; severity: Severity }>;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SEVERITIES } from '../../contracts/index.js';
 import { heldUntilUs, isRunaway } from './hold.js';
-import { rankOf } from './notice.js';
+import { rankOf } from '../messages/notice.js';
 
 const severity = fc.constantFrom(...SEVERITIES);
 const kind = fc.constantFrom('fired', 'no-data');

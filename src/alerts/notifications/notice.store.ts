@@ -1,89 +1,94 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { formatInstant, type Severity } from '../../contracts/index.js';
-import type { LastTold } from './hold.js';
-import type { Notice } from './notice.js';
-import type { NotificationState, StoppedRule } from './notification.js';
-
-export type SeriesOfRule = Readonly<{ ruleId: string; source: string; symbol: string }>;
-export type NewNotification = Readonly<{
-  id: string;
-  thread: string;
-  channel: string;
-  state: 'pending' | 'held';
-  dueUs: number;
-  held: number;
-  reason?: string | undefined;
-  payload: Readonly<Record<string, unknown>>;
-}>;
-/** A firing of an alert, on one channel. */
-export type Firing = Readonly<{ id: string; channel: string; thread: string; state: NotificationState; held: number }>;
-
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
+import { epochUs } from '../../platform/database/index.js';
+import type { Ending, Firing, NewNotification, SeriesOfRule, Told } from './notice-batch.js';
+import type { StoppedRule } from './notification.js';
 
 /** Queues notices in the transaction of what they tell. */
 @Injectable()
 export class NoticeStore {
-  /** Which of the names are channels, in their order; none of them goes before `tx` ends. */
-  async known(tx: EntityManager, names: readonly string[]): Promise<string[]> {
-    const rows = (await tx.query(`select name from alerts.channel where name = any($1) order by name for key share`, [
-      names,
-    ])) as {
-      name: string;
-    }[];
-    return names.filter((name) => rows.some((row) => row.name === name));
+  /** Names of the channels that alerts were to be told on so far. */
+  async channelsOf(tx: EntityManager, alertIds: readonly string[]): Promise<string[]> {
+    if (alertIds.length === 0) return [];
+    const rows = (await tx.query(
+      `select distinct channel from alerts.notification where alert_id = any($1::bigint[]) and kind <> 'resolved'`,
+      [alertIds],
+    )) as { channel: string }[];
+    return rows.map(({ channel }) => channel);
   }
 
-  /** What a channel was told last of a rule and series, and how many were held back since; locked until the end of `tx`. */
-  async lastTold(
-    tx: EntityManager,
-    channel: string,
-    { ruleId, source, symbol }: SeriesOfRule,
-  ): Promise<{ last: LastTold | undefined; held: number }> {
+  /** What channels were told last; locked until the end of `tx`, also where they were told nothing yet. */
+  async told(tx: EntityManager, of: readonly (SeriesOfRule & Readonly<{ channel: string }>)[]): Promise<Told[]> {
+    if (of.length === 0) return [];
     const rows = (await tx.query(
       `insert into alerts.told as t (channel, rule_id, source, symbol, told_at, kind, severity)
-       values ($1, $2, $3, $4, '-infinity', '', 'low')
+       select distinct channel, rule_id, source, symbol, '-infinity'::timestamptz, '', 'low'
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (channel, rule_id, source, symbol)
+       order by channel, rule_id, source, symbol
        on conflict (channel, rule_id, source, symbol) do update set channel = excluded.channel
-       returning case when told_at > '-infinity' then ${US('told_at')} end as told_us, kind, severity, held`,
-      [channel, ruleId, source, symbol],
-    )) as { told_us: string | null; kind: string; severity: Severity; held: number }[];
-    const [{ told_us, kind, severity, held }] = rows as [(typeof rows)[number]];
-    return { last: told_us === null ? undefined : { atUs: Number(told_us), kind, severity }, held };
+       returning channel, rule_id, source, symbol, case when told_at > '-infinity' then ${epochUs('told_at')} end as told_us,
+         kind, severity, held`,
+      keysOf(of),
+    )) as ToldRow[];
+    return rows.map(toldOf);
   }
 
-  /** A firing goes out to a channel now. */
-  async tell(tx: EntityManager, channel: string, notice: Notice, nowUs: number): Promise<void> {
+  /** Firings go out to channels now, or were held until they were over: the next one says how many. */
+  async tell(tx: EntityManager, changes: readonly Told[]): Promise<void> {
+    if (changes.length === 0) return;
     await tx.query(
-      `update alerts.told set told_at = $5, kind = $6, severity = $7, held = 0
-       where channel = $1 and rule_id = $2 and source = $3 and symbol = $4`,
-      [channel, notice.ruleId, notice.source, notice.symbol, formatInstant(nowUs), notice.kind, notice.severity],
+      `update alerts.told t set told_at = coalesce(n.told_at, t.told_at), kind = coalesce(n.kind, t.kind),
+         severity = coalesce(n.severity, t.severity), held = n.held + case when n.told_at is null then t.held else 0 end
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::int[])
+         as n (channel, rule_id, source, symbol, told_at, kind, severity, held)
+       where (t.channel, t.rule_id, t.source, t.symbol) = (n.channel, n.rule_id, n.source, n.symbol)`,
+      [
+        ...keysOf(changes),
+        changes.map(({ last }) => (last ? formatInstant(last.atUs) : null)),
+        changes.map(({ last }) => last?.kind ?? null),
+        changes.map(({ last }) => last?.severity ?? null),
+        changes.map(({ held }) => held),
+      ],
     );
   }
 
-  /** Firings of the rule that went out since, and of how many series. */
-  async toldOf(tx: EntityManager, ruleId: string, sinceUs: number): Promise<{ notices: number; series: number }> {
-    const [counts] = (await tx.query(
-      `select count(distinct alert_id)::int as notices, count(distinct (source, symbol))::int as series from alerts.notification
-       where rule_id = $1 and created_at > $2 and kind <> 'resolved' and state not in ('held', 'suppressed')`,
-      [ruleId, formatInstant(sinceUs)],
-    )) as [{ notices: number; series: number }];
-    return counts;
+  /** Alerts of the rules whose firing went out since. */
+  async recent(
+    tx: EntityManager,
+    ruleIds: readonly string[],
+    sinceUs: number,
+  ): Promise<(SeriesOfRule & Readonly<{ alertId: string }>)[]> {
+    if (ruleIds.length === 0) return [];
+    return (await tx.query(
+      `select distinct rule_id as "ruleId", source, symbol, alert_id as "alertId" from alerts.notification
+       where rule_id = any($1) and created_at > $2 and kind <> 'resolved' and state not in ('held', 'suppressed')`,
+      [ruleIds, formatInstant(sinceUs)],
+    )) as (SeriesOfRule & { alertId: string })[];
   }
 
-  /** Until when the rule is stopped, if it is. */
-  async stoppedUntilUs(tx: EntityManager, ruleId: string, nowUs: number): Promise<number | undefined> {
+  /** Until when rules are stopped, those that are. */
+  async stoppedUntilUs(tx: EntityManager, ruleIds: readonly string[], nowUs: number): Promise<Map<string, number>> {
+    if (ruleIds.length === 0) return new Map();
     const rows = (await tx.query(
-      `select ${US('until')} as until_us from alerts.stopped_rule where rule_id = $1 and until > $2`,
-      [ruleId, formatInstant(nowUs)],
-    )) as { until_us: string }[];
-    return rows.map(({ until_us }) => Number(until_us))[0];
+      `select rule_id, ${epochUs('until')} as until_us from alerts.stopped_rule where rule_id = any($1) and until > $2`,
+      [ruleIds, formatInstant(nowUs)],
+    )) as { rule_id: string; until_us: string }[];
+    return new Map(rows.map(({ rule_id, until_us }) => [rule_id, Number(until_us)]));
   }
 
-  async stop(tx: EntityManager, { ruleId, stoppedAtUs, untilUs, notices }: StoppedRule): Promise<void> {
+  async stop(tx: EntityManager, rules: readonly StoppedRule[]): Promise<void> {
+    if (rules.length === 0) return;
     await tx.query(
-      `insert into alerts.stopped_rule (rule_id, stopped_at, until, notices) values ($1, $2, $3, $4)
+      `insert into alerts.stopped_rule (rule_id, stopped_at, until, notices)
+       select * from unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[])
        on conflict (rule_id) do update set stopped_at = excluded.stopped_at, until = excluded.until, notices = excluded.notices`,
-      [ruleId, formatInstant(stoppedAtUs), formatInstant(untilUs), notices],
+      [
+        rules.map(({ ruleId }) => ruleId),
+        rules.map(({ stoppedAtUs }) => formatInstant(stoppedAtUs)),
+        rules.map(({ untilUs }) => formatInstant(untilUs)),
+        rules.map(({ notices }) => notices),
+      ],
     );
   }
 
@@ -99,65 +104,71 @@ export class NoticeStore {
     return stopped.length > 0;
   }
 
-  async stopped(tx: EntityManager): Promise<StoppedRule[]> {
-    const rows = (await tx.query(
-      `select rule_id, ${US('stopped_at')} as stopped_us, ${US('until')} as until_us, notices
-       from alerts.stopped_rule where until > now() order by rule_id limit 1000`,
-    )) as { rule_id: string; stopped_us: string; until_us: string; notices: number }[];
-    return rows.map((row) => ({
-      ruleId: row.rule_id,
-      stoppedAtUs: Number(row.stopped_us),
-      untilUs: Number(row.until_us),
-      notices: row.notices,
-    }));
-  }
-
-  /** Queues it, unless this alert, kind and channel is queued already. */
-  async insert(tx: EntityManager, notice: Notice, one: NewNotification): Promise<void> {
+  /** Queues them in their order, but for those whose alert, kind and channel are queued already. */
+  async insert(tx: EntityManager, all: readonly NewNotification[]): Promise<void> {
+    if (all.length === 0) return;
     await tx.query(
       `insert into alerts.notification (id, thread, alert_id, rule_id, source, symbol, kind, channel, state, next_at, held, reason, payload)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+         $9::text[], $10::timestamptz[], $11::int[], $12::text[], $13::jsonb[])
        on conflict (alert_id, kind, channel) do nothing`,
       [
-        one.id,
-        one.thread,
-        notice.alertId,
-        notice.ruleId,
-        notice.source,
-        notice.symbol,
-        notice.kind,
-        one.channel,
-        one.state,
-        formatInstant(one.dueUs),
-        one.held,
-        one.reason ?? null,
-        JSON.stringify(one.payload),
+        all.map((one) => one.id),
+        all.map((one) => one.thread),
+        all.map(({ notice }) => notice.alertId),
+        all.map(({ notice }) => notice.ruleId),
+        all.map(({ notice }) => notice.source),
+        all.map(({ notice }) => notice.symbol),
+        all.map(({ notice }) => notice.kind),
+        all.map((one) => one.channel),
+        all.map((one) => one.state),
+        all.map((one) => formatInstant(one.dueUs)),
+        all.map((one) => one.held),
+        all.map((one) => one.reason ?? null),
+        all.map((one) => JSON.stringify(one.payload)),
       ],
     );
   }
 
-  /** What of an alert was to be told so far, but its resolve; locked until the end of `tx`. */
-  async firings(tx: EntityManager, alertId: string): Promise<Firing[]> {
+  /** What of alerts was to be told so far, but their resolves, oldest first; locked until the end of `tx`. */
+  async firings(tx: EntityManager, alertIds: readonly string[]): Promise<Firing[]> {
     return (await tx.query(
-      `select id, channel, thread, state, held from alerts.notification
-       where alert_id = $1 and kind <> 'resolved' order by seq for update`,
-      [alertId],
+      `select id, alert_id as "alertId", kind, channel, thread, state, held
+       from alerts.notification where alert_id = any($1::bigint[]) and kind <> 'resolved' order by seq for update`,
+      [alertIds],
     )) as Firing[];
   }
 
-  /** Ends notifications that need not go out any more. */
-  async end(tx: EntityManager, ids: readonly string[], state: 'superseded' | 'suppressed'): Promise<void> {
+  async end(tx: EntityManager, endings: readonly Ending[]): Promise<void> {
+    if (endings.length === 0) return;
     await tx.query(
-      `update alerts.notification set state = $2, finished_at = now(), revives = false where id = any($1::uuid[])`,
-      [ids, state],
-    );
-  }
-
-  /** Firings that were held on a channel until they were over: the next one says how many. */
-  async countHeld(tx: EntityManager, channel: string, series: SeriesOfRule, held: number): Promise<void> {
-    await tx.query(
-      `update alerts.told set held = held + $5 where channel = $1 and rule_id = $2 and source = $3 and symbol = $4`,
-      [channel, series.ruleId, series.source, series.symbol, held],
+      `update alerts.notification n set state = e.state, finished_at = now(), revives = false
+       from unnest($1::uuid[], $2::text[]) as e (id, state) where n.id = e.id`,
+      [endings.map(({ id }) => id), endings.map(({ state }) => state)],
     );
   }
 }
+
+type ToldRow = Readonly<{
+  channel: string;
+  rule_id: string;
+  source: string;
+  symbol: string;
+  told_us: string | null;
+  kind: string;
+  severity: Severity;
+  held: number;
+}>;
+
+const toldOf = ({ rule_id, told_us, kind, severity, ...row }: ToldRow): Told => ({
+  ...row,
+  ruleId: rule_id,
+  last: told_us === null ? undefined : { atUs: Number(told_us), kind, severity },
+});
+
+const keysOf = (all: readonly (SeriesOfRule & Readonly<{ channel: string }>)[]): string[][] => [
+  all.map(({ channel }) => channel),
+  all.map(({ ruleId }) => ruleId),
+  all.map(({ source }) => source),
+  all.map(({ symbol }) => symbol),
+];

@@ -15,7 +15,6 @@ export type Standing = Readonly<{
   dead: number;
   oldestSeconds: number;
   unhealthy: number;
-  stopped: number;
 }>;
 
 @Injectable()

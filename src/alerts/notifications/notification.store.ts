@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { Notice } from './notice.js';
-import type { Attempt, Notification, NotificationState } from './notification.js';
+import { epochUs } from '../../platform/database/index.js';
+import type { Notice } from '../messages/notice.js';
+import type { Attempt, Notification, NotificationState, StoppedRule } from './notification.js';
 
 export type NotificationFilter = Readonly<{
   states?: readonly NotificationState[] | undefined;
@@ -41,9 +42,8 @@ type AttemptRow = {
   message_id: string;
 };
 
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
 const COLUMNS = `n.id, n.seq, n.alert_id, n.rule_id, n.kind, n.source, n.symbol, n.channel, n.state, n.reason, n.payload, n.held, n.attempts,
-  ${US('n.next_at')} as next_us, ${US('n.created_at')} as created_us, ${US('n.finished_at')} as finished_us`;
+  ${epochUs('n.next_at')} as next_us, ${epochUs('n.created_at')} as created_us, ${epochUs('n.finished_at')} as finished_us`;
 /** A notification is tried for a day at most, so this many are its last ones at least. */
 const MOST_ATTEMPTS = 50;
 
@@ -78,9 +78,24 @@ export class NotificationStore {
     return (await this.withAttempts(rows))[0];
   }
 
+  /** Rules that the runaway guard holds back now, by id; of these only, if any are given. */
+  async stopped(ruleIds?: readonly string[]): Promise<StoppedRule[]> {
+    const rows = (await this.dataSource.query(
+      `select rule_id, ${epochUs('stopped_at')} as stopped_us, ${epochUs('until')} as until_us, notices
+       from alerts.stopped_rule where until > now() and ($1::text[] is null or rule_id = any($1)) order by rule_id limit 1000`,
+      [ruleIds ?? null],
+    )) as { rule_id: string; stopped_us: string; until_us: string; notices: number }[];
+    return rows.map((row) => ({
+      ruleId: row.rule_id,
+      stoppedAtUs: Number(row.stopped_us),
+      untilUs: Number(row.until_us),
+      notices: row.notices,
+    }));
+  }
+
   private async withAttempts(rows: readonly Row[]): Promise<Notification[]> {
     const attempts = (await this.dataSource.query(
-      `select a.notification_id, ${US('a.at')} as at_us, a.outcome, a.reason, a.status, a.error, a.duration_ms, a.message_id
+      `select a.notification_id, ${epochUs('a.at')} as at_us, a.outcome, a.reason, a.status, a.error, a.duration_ms, a.message_id
        from unnest($1::uuid[]) as n(id), lateral (
          select * from alerts.attempt where notification_id = n.id order by id desc limit ${MOST_ATTEMPTS}) a
        order by a.id`,

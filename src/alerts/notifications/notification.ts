@@ -1,5 +1,5 @@
 import type { Severity } from '../../contracts/index.js';
-import type { NoticeKind } from './notice.js';
+import type { NoticeKind } from '../messages/notice.js';
 
 /**
  * `pending`: it waits to be sent, or to be tried again. `sending`: under way. `held`: a repeat, sent later if it still

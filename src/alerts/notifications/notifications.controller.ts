@@ -3,13 +3,15 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nes
 import { formatInstant } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { AppError, badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery } from '../../platform/http/index.js';
-import { testAnswerOf } from '../channels/channels.controller.js';
+import { API, ApiProblems, encodeCursor, NoQuery } from '../../platform/http/index.js';
+import { unknownChannelsText } from '../channels/channel.js';
+import { testAnswerOf } from '../channels/channels.dto.js';
+import { ChannelStore } from '../channels/channel.store.js';
 import { Channels } from '../channels/channels.service.js';
+import { idOf } from '../cursor.dto.js';
 import { DeliveryStore } from './delivery.store.js';
-import { NoticeStore } from './notice.store.js';
 import type { Notification } from './notification.js';
-import { NotificationSettingsStore } from './notification-settings.store.js';
+import { NotificationSettingsStore } from '../channels/notification-settings.store.js';
 import { NotificationStore } from './notification.store.js';
 import {
   NotificationAnswer,
@@ -33,9 +35,9 @@ export class NotificationsController {
   constructor(
     private readonly bus: Bus,
     private readonly channels: Channels,
+    private readonly channelStore: ChannelStore,
     private readonly store: NotificationStore,
     private readonly deliveries: DeliveryStore,
-    private readonly notices: NoticeStore,
     private readonly notifications: Notifications,
     private readonly settings: NotificationSettingsStore,
   ) {}
@@ -47,8 +49,10 @@ export class NotificationsController {
   async list(
     @Query() { state, channel, ruleId, alertId, limit, cursor }: NotificationsQuery,
   ): Promise<NotificationsAnswer> {
-    const beforeSeq = cursor === undefined ? undefined : seqOf(cursor);
-    const found = await this.store.page({ states: state, channel, ruleId, alertId, beforeSeq }, limit + 1);
+    const found = await this.store.page(
+      { states: state, channel, ruleId, alertId, beforeSeq: idOf(cursor) },
+      limit + 1,
+    );
     const page = found.slice(0, limit);
     return {
       items: page.map(answerOf),
@@ -81,17 +85,16 @@ export class NotificationsController {
   @ApiProblems('request.bad-parameter', 'database.unavailable')
   async writeSettings(@Body() given: SettingsRequest, @Query() _query: NoQuery): Promise<SettingsAnswer> {
     const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    const settings = { ...(await this.settings.read()), ...(named as Partial<SettingsAnswer>) };
-    if (settings.retryFirstMs > settings.retryMostMs)
-      throw badParameter('retryFirstMs', 'must not be above retryMostMs');
-    const { publicUrl } = settings;
-    await this.bus.transaction(async (tx) => {
-      const known = await this.notices.known(tx, settings.defaultChannels);
-      const unknown = settings.defaultChannels.filter((name) => !known.includes(name));
-      if (unknown.length > 0) throw badParameter('defaultChannels', `names ${unknown.join(', ')}, which is no channel`);
+    return this.bus.transaction(async (tx) => {
+      const settings = { ...(await this.settings.lock(tx)), ...(named as Partial<SettingsAnswer>) };
+      if (settings.retryFirstMs > settings.retryMostMs)
+        throw badParameter('retryFirstMs', `must not be above retryMostMs, ${settings.retryMostMs}`);
+      const unknown = await this.channelStore.missing(settings.defaultChannels, tx);
+      if (unknown.length > 0) throw badParameter('defaultChannels', unknownChannelsText(unknown));
+      const publicUrl = settings.publicUrl?.replace(/\/+$/, '') ?? null;
+      await this.settings.write(tx, { ...settings, publicUrl });
+      return { ...settings, publicUrl };
     });
-    await this.settings.write({ ...settings, publicUrl: publicUrl?.replace(/\/+$/, '') ?? null });
-    return this.settings.read();
   }
 
   @Get('stopped')
@@ -99,7 +102,7 @@ export class NotificationsController {
   @ApiOkResponse({ type: StoppedRulesAnswer })
   @ApiProblems('database.unavailable')
   async stopped(@Query() _query: NoQuery): Promise<StoppedRulesAnswer> {
-    const rules = await this.bus.transaction((tx) => this.notices.stopped(tx));
+    const rules = await this.store.stopped();
     return {
       items: rules.map(({ ruleId, stoppedAtUs, untilUs, notices }) => ({
         ruleId,
@@ -155,12 +158,6 @@ export class NotificationsController {
     if (!found) throw new AppError('notifications.unknown', `there is no notification ${id.slice(0, 60)}`);
     return found;
   }
-}
-
-function seqOf(cursor: string): string {
-  const [seq] = decodeCursor(cursor, 1);
-  if (!/^\d{1,18}$/.test(String(seq))) throw badParameter('cursor', 'must be the nextCursor of an earlier answer');
-  return String(seq);
 }
 
 function answerOf(one: Notification): NotificationAnswer {

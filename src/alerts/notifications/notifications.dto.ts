@@ -1,25 +1,15 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsObject,
-  IsOptional,
-  IsUrl,
-  Matches,
-  Max,
-  Min,
-} from 'class-validator';
-import { CHANNEL_TYPES, type ChannelType } from '../channels/channel.js';
+import { IsIn, IsObject, IsOptional, IsUrl, Matches, ValidateIf } from 'class-validator';
+import { CHANNEL_TYPES, channelsUpTo, type ChannelType } from '../channels/channel.js';
 import { TestAnswer } from '../channels/channels.dto.js';
 import { CursorQuery } from '../cursor.dto.js';
-import { NOTICE_KINDS, type NoticeKind } from './notice.js';
+import { must } from '../expectation.js';
+import { Field } from '../field.decorator.js';
+import { CHANNEL_NAME, RULE_ID } from '../names.js';
+import { NOTICE_KINDS, type NoticeKind } from '../messages/notice.js';
 import { NOTIFICATION_STATES, type NotificationState } from './notification.js';
 
-const CHANNEL_NAME = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 const INSTANT = { type: String, format: 'date-time', nullable: true } as const;
 
 export class NotificationsQuery extends CursorQuery {
@@ -27,22 +17,22 @@ export class NotificationsQuery extends CursorQuery {
   @ApiPropertyOptional({ type: String, example: 'pending,dead', description: NOTIFICATION_STATES.join(', ') })
   @IsOptional()
   @Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value))
-  @IsIn(NOTIFICATION_STATES, { each: true, message: `must be a list out of ${NOTIFICATION_STATES.join(', ')}` })
+  @IsIn(NOTIFICATION_STATES, { each: true, message: `must be a comma list out of ${NOTIFICATION_STATES.join(', ')}` })
   state?: NotificationState[];
 
   @ApiPropertyOptional({ example: 'ops' })
   @IsOptional()
-  @Matches(CHANNEL_NAME, { message: 'must be the name of a channel' })
+  @Matches(CHANNEL_NAME, { message: 'must be the name of a channel such as ops' })
   channel?: string;
 
   @ApiPropertyOptional({ example: 'btc-price-high' })
   @IsOptional()
-  @Matches(/^[a-z0-9][a-z0-9_-]{0,79}$/, { message: 'must be the id of a rule' })
+  @Matches(RULE_ID, { message: 'must be the id of a rule such as btc_price_high' })
   ruleId?: string;
 
   @ApiPropertyOptional({ example: '17' })
   @IsOptional()
-  @Matches(/^\d{1,18}$/, { message: 'must be the id of an alert' })
+  @Matches(/^\d{1,18}$/, { message: 'must be the id of an alert such as 17' })
   alertId?: string;
 }
 
@@ -102,7 +92,7 @@ export class TestRequest {
 
   /** Of a channel that is not stored; left out, every channel of the type is tested. */
   @ApiPropertyOptional({ type: Object })
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @IsObject({ message: 'must be an object' })
   config?: Record<string, unknown>;
 }
@@ -114,7 +104,7 @@ export class TestsAnswer {
 export class ReplayRequest {
   /** All that is dead of it. */
   @ApiProperty({ example: 'ops' })
-  @Matches(CHANNEL_NAME, { message: 'must be the name of a channel' })
+  @Matches(CHANNEL_NAME, { message: 'must be the name of a channel such as ops' })
   channel!: string;
 }
 
@@ -125,25 +115,17 @@ export class ReplayAnswer {
 const Whole =
   (least: number, most: number, example: number): PropertyDecorator =>
   (target, key) => {
-    for (const rule of [
-      ApiPropertyOptional({ type: 'integer', minimum: least, maximum: most, example }),
-      IsOptional(),
-      IsInt(),
-      Min(least),
-      Max(most),
-    ])
-      rule(target, key as string);
+    ApiPropertyOptional({ type: 'integer', minimum: least, maximum: most, example })(target, key);
+    const isWithin = (value: unknown): boolean =>
+      Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+    Field(must(`must be a whole number from ${least} to ${most}`, isWithin))(target, key);
   };
 
 /** What is left out stays as it is. */
 export class SettingsRequest {
   /** Of rules that name no channel. */
   @ApiPropertyOptional({ type: [String], example: ['ops'] })
-  @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(20)
-  @ArrayUnique()
-  @Matches(CHANNEL_NAME, { each: true, message: 'must be a list of names of channels' })
+  @Field(channelsUpTo(20))
   defaultChannels?: string[];
   /** How long a message waits for others to go out with it. */
   @Whole(0, 60_000, 1000) groupWaitMs?: number;

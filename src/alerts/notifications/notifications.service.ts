@@ -2,149 +2,87 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { nowUs } from '../../platform/observability/index.js';
-import { heldUntilUs, isRunaway } from './hold.js';
-import { type Firing, NoticeStore, type SeriesOfRule } from './notice.store.js';
-import type { Notice } from './notice.js';
+import { ChannelStore } from '../channels/channel.store.js';
+import { NoticeBatch } from './notice-batch.js';
+import { NoticeStore } from './notice.store.js';
+import type { Notice } from '../messages/notice.js';
 import { NotificationMetrics } from './notification-metrics.service.js';
-import type { NotificationSettings } from './notification-settings.js';
-import { NotificationSettingsStore } from './notification-settings.store.js';
+import { NotificationSettingsStore } from '../channels/notification-settings.store.js';
 
-export type { Notice } from './notice.js';
+export type { Notice } from '../messages/notice.js';
+
+/** A notice, and the channels that its rule names. */
+export type Addressed = Readonly<{ notice: Notice; channels: readonly string[] }>;
 
 /** What is to be told, decided and queued in the transaction of what happened; `Delivery` carries it out. */
 @Injectable()
 export class Notifications {
   constructor(
     private readonly store: NoticeStore,
+    private readonly channels: ChannelStore,
     private readonly settings: NotificationSettingsStore,
     private readonly metrics: NotificationMetrics,
   ) {}
 
   /**
-   * Queues one notification a channel. Repeats of a firing are held for the cooldown, and told then if it still fires.
-   * A resolve goes to the channels that its firing went to, or was to go to, whatever `channels` are by now.
+   * Queues one notification a channel, with as many statements for a thousand notices as for one. Repeats of a firing are
+   * held for the cooldown, and told then if it still fires. A resolve goes to the channels that its firing went to, or was
+   * to go to, whatever `channels` are by now, and that there still are.
    */
-  async enqueue(tx: EntityManager, notice: Notice, channels: readonly string[]): Promise<void> {
-    if (notice.kind === 'resolved') await this.resolved(tx, notice);
-    else await this.fired(tx, notice, channels);
+  async enqueue(tx: EntityManager, all: readonly Addressed[]): Promise<void> {
+    if (all.length === 0) return;
+    const settings = await this.settings.read(tx);
+    const { addressed, gone } = await this.known(tx, all, settings.defaultChannels);
+    const limited = addressed.flatMap(({ notice: { ruleId, source, symbol }, channels }) =>
+      ruleId === null ? [] : channels.map((channel) => ({ channel, ruleId, source, symbol })),
+    );
+    const rules = [...new Set(limited.map(({ ruleId }) => ruleId))];
+    const now = nowUs();
+    const firings = await this.store.firings(tx, [...new Set(all.map(({ notice }) => notice.alertId))]);
+    const told = await this.store.told(tx, limited);
+    const stopped = await this.store.stoppedUntilUs(tx, rules, now);
+    const recent = await this.store.recent(tx, rules, now - settings.runawayWithinMs * 1000);
+    const batch = new NoticeBatch({ nowUs: now, settings, firings, told, stopped, recent, gone }, randomUUID);
+    for (const { notice, channels } of addressed) batch.add(notice, channels);
+    await this.store.insert(tx, batch.queued);
+    await this.store.end(tx, batch.ended);
+    await this.store.tell(tx, batch.told);
+    await this.store.stop(tx, batch.stopped);
+    this.count(batch);
   }
 
-  /** A person let a stopped rule notify again, or edited it. False when it was not stopped. */
+  /** Lets a stopped rule notify again. False when it was not stopped. */
   resume(tx: EntityManager, ruleId: string): Promise<boolean> {
     return this.store.resume(tx, ruleId);
   }
 
-  private async fired(tx: EntityManager, notice: Notice, channels: readonly string[]): Promise<void> {
-    const settings = await this.settings.read(tx);
-    const named = [...new Set(channels.length > 0 ? channels : settings.defaultChannels)];
-    if (named.length === 0) return;
-    const known = await this.store.known(tx, named);
-    if (known.length < named.length) this.metrics.suppressed('no-channel', named.length - known.length);
-    if (known.length === 0) return;
-    const earlier = await this.store.firings(tx, notice.alertId);
-    const { ruleId } = notice;
-    const now = nowUs();
-    const series = ruleId === null ? undefined : { ruleId, source: notice.source, symbol: notice.symbol };
-    const stoppedUntilUs = series && (await this.store.stoppedUntilUs(tx, series.ruleId, now));
-    const guard = { now, settings, stoppedUntilUs, tripped: undefined as number | undefined };
-    for (const channel of known) {
-      const thread = earlier.find((one) => one.channel === channel)?.thread;
-      await this.firedOn(tx, channel, notice, series, thread, guard);
-    }
-  }
-
-  private async firedOn(
+  /** With the channels that there are, a resolve with none; and which are gone of those named, or told of the firings. */
+  private async known(
     tx: EntityManager,
-    channel: string,
-    notice: Notice,
-    series: SeriesOfRule | undefined,
-    thread: string | undefined,
-    guard: {
-      now: number;
-      settings: NotificationSettings;
-      stoppedUntilUs: number | undefined;
-      tripped: number | undefined;
-    },
-  ): Promise<void> {
-    const { now, settings, stoppedUntilUs } = guard;
-    const id = randomUUID();
-    const row = { id, thread: thread ?? id, channel };
-    const { last, held } = series ? await this.store.lastTold(tx, channel, series) : { last: undefined, held: 0 };
-    const untilUs = heldUntilUs(notice, last, stoppedUntilUs, now);
-    if (untilUs !== undefined) {
-      const reason = untilUs === stoppedUntilUs ? 'runaway' : 'cooldown';
-      this.metrics.held(reason);
-      await this.store.insert(tx, notice, { ...row, state: 'held', dueUs: untilUs, held: 0, reason, payload: notice });
-      return;
-    }
-    if (series) {
-      await this.store.tell(tx, channel, notice, now);
-      if (stoppedUntilUs === undefined) guard.tripped ??= await this.tripped(tx, series.ruleId, now, settings);
-    }
-    const payload = { ...notice, ...(guard.tripped ? { stoppedUntilUs: guard.tripped } : {}) };
-    const dueUs = now + settings.groupWaitMs * 1000;
-    await this.store.insert(tx, notice, { ...row, state: 'pending', dueUs, held, payload });
-  }
-
-  /** This firing is one too many: it says that those after it wait. Until when, or 0 when it is not. */
-  private async tripped(
-    tx: EntityManager,
-    ruleId: string,
-    now: number,
-    { runawayMost, runawayWithinMs, runawayHoldMs }: NotificationSettings,
-  ): Promise<number> {
-    const told = await this.store.toldOf(tx, ruleId, now - runawayWithinMs * 1000);
-    if (!isRunaway(told, runawayMost)) return 0;
-    const untilUs = now + runawayHoldMs * 1000;
-    await this.store.stop(tx, { ruleId, stoppedAtUs: now, untilUs, notices: told.notices + 1 });
-    this.metrics.stoppedRule();
-    return untilUs;
-  }
-
-  private async resolved(tx: EntityManager, notice: Notice): Promise<void> {
-    const firings = await this.store.firings(tx, notice.alertId);
-    if (firings.length === 0) return;
-    const { groupWaitMs } = await this.settings.read(tx);
-    for (const [channel, those] of Map.groupBy(firings, (one) => one.channel))
-      await this.resolvedOn(tx, channel, those, notice, nowUs() + groupWaitMs * 1000);
-  }
-
-  private async resolvedOn(
-    tx: EntityManager,
-    channel: string,
-    firings: readonly Firing[],
-    notice: Notice,
-    dueUs: number,
-  ): Promise<void> {
-    const waiting = firings.filter(({ state }) => state === 'held');
-    const undelivered = firings.filter(({ state }) => state === 'pending' || state === 'dead');
-    if (waiting.length > 0) {
-      await this.store.end(
-        tx,
-        waiting.map(({ id }) => id),
-        'suppressed',
-      );
-      this.metrics.suppressed('held', waiting.length);
-      const { ruleId, source, symbol } = notice;
-      if (ruleId !== null) await this.store.countHeld(tx, channel, { ruleId, source, symbol }, waiting.length);
-    }
-    if (undelivered.length > 0)
-      await this.store.end(
-        tx,
-        undelivered.map(({ id }) => id),
-        'superseded',
-      );
-    const isTold = firings.some(({ state }) => state === 'sent' || state === 'sending');
-    if (!isTold && undelivered.length === 0) return;
-    const [{ thread }] = firings as [Firing];
-    await this.store.insert(tx, notice, {
-      id: randomUUID(),
-      thread,
-      channel,
-      state: 'pending',
-      dueUs,
-      held: undelivered.reduce((sum, { held }) => sum + held, 0),
-      payload: { ...notice, ...(!isTold && { isMerged: true }) },
+    all: readonly Addressed[],
+    defaults: readonly string[],
+  ): Promise<{ addressed: readonly Addressed[]; gone: ReadonlySet<string> }> {
+    const named = all.map(({ notice, channels }) => {
+      const names = channels.length > 0 ? channels : defaults;
+      return { notice, channels: notice.kind === 'resolved' ? [] : [...new Set(names)] };
     });
+    const resolved = all.flatMap(({ notice }) => (notice.kind === 'resolved' ? notice.alertId : []));
+    const told = await this.store.channelsOf(tx, resolved);
+    const gone = new Set(
+      await this.channels.missing([...new Set([...named.flatMap(({ channels }) => channels), ...told])], tx),
+    );
+    const addressed = named.map(({ notice, channels }) => {
+      const there = channels.filter((name) => !gone.has(name));
+      this.metrics.suppressed('no-channel', channels.length - there.length);
+      return { notice, channels: there };
+    });
+    return { addressed, gone };
+  }
+
+  private count({ queued, ended, stopped, unheard }: NoticeBatch): void {
+    this.metrics.suppressed('no-channel', unheard);
+    for (const { reason } of queued) if (reason) this.metrics.held(reason);
+    this.metrics.suppressed('held', ended.filter(({ state }) => state === 'suppressed').length);
+    stopped.forEach(() => this.metrics.stoppedRule());
   }
 }

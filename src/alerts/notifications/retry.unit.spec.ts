@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { askedPauseMs, retryWaitMs } from './retry.js';
+import { retryWaitMs } from './retry.js';
 
 it('waits twice as long after every failure, half of it by chance, up to the most', () => {
   const pace = { firstMs: 1000, mostMs: 60_000 };
@@ -15,14 +15,3 @@ it('waits twice as long after every failure, half of it by chance, up to the mos
     }),
   );
 });
-
-it.each([
-  [undefined, 0],
-  ['120', 120_000],
-  ['Thu, 01 Jan 1970 00:01:40 GMT', 99_000],
-  ['0', 0],
-  ['999999', 3_600_000],
-  ['-5', 0],
-  ['soon', 0],
-  ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
-])('reads a Retry-After of %s', (header, ms) => expect(askedPauseMs(header, 1000)).toBe(ms));

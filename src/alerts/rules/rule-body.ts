@@ -1,5 +1,9 @@
-import { formatInstant, parseInstant, SEVERITIES, type Severity } from '../../contracts/index.js';
+import { formatInstant, parseInstant, SERIES_NAME, SEVERITIES, type Severity, SYMBOL } from '../../contracts/index.js';
+import { channelsUpTo } from '../channels/channel.js';
 import { compileCondition, ConditionError } from '../conditions/index.js';
+import { type Expectation, isLine, isMatch, isRecord, must, mustBeOneOf, shown, twice } from '../expectation.js';
+import { RULE_ID } from '../names.js';
+import { MATCHED_FIELDS } from '../silences/silence.js';
 import { durationTextOf, durationUs } from './duration-text.js';
 import { barUsOf, compileResolve, type Rule } from './rule.js';
 
@@ -28,75 +32,54 @@ export type RuleBody = Readonly<{
 
 export const NO_DATA = ['keep', 'alert', 'ok'] as const;
 export const MODES = ['every', 'once', 'once-per-bar'] as const;
-export const RULE_ID = /^[a-z0-9][a-z0-9_-]{0,79}$/;
-/** What a silence can match besides labels, so no label may be called so. */
-export const MATCHED_FIELDS = ['alert', 'rule', 'source', 'symbol', 'severity'] as const;
 
-const SYMBOL = /^[A-Z0-9.-]{1,40}$/;
-const SERIES = /^[a-z][a-z0-9._-]{0,79}$/;
 const SOURCE = /^[a-z0-9-]{1,40}$/;
 const LABEL = /^[A-Za-z][\w-]{0,39}$/;
-const CHANNEL = /^[A-Za-z0-9][\w.-]{0,79}$/;
 const MOST_SYMBOLS = 100;
 const MOST_LABELS = 20;
 const MOST_CHANNELS = 10;
-const MOST_CONDITION = 1000;
 
-/** What a field may hold, in words and as a test. */
-export type Expectation = readonly [expected: string, holds: (value: unknown) => boolean];
+export const lasting = (least: string, most: string): Expectation =>
+  must(`must be a duration such as 30s, 5m or 1h, from ${least} to ${most}`, isLasting(least, most));
 
-const text = (least: number, most: number) => (value: unknown) =>
-  typeof value === 'string' && value.length >= least && value.length <= most && !/\p{Cc}/u.test(value);
-const matching = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
-const oneOf = (values: readonly string[]): Expectation => [
-  `must be one of ${values.join(', ')}`,
-  (value) => typeof value === 'string' && values.includes(value),
-];
-function lasting(least: string, most: string): Expectation {
-  const [from, to] = [durationUs(least)!, durationUs(most)!];
-  const holds = (value: unknown): boolean => {
-    const us = durationUs(value);
-    return us !== undefined && us >= from && us <= to;
-  };
-  return [`must be a duration such as 30s, 5m or 1h, from ${least} to ${most}`, holds];
-}
+export const LABELS: Expectation = (value) => {
+  if (!isRecord(value)) return `must be an object of texts such as {"team":"desk"}, not ${shown(value)}`;
+  const entries = Object.entries(value);
+  if (entries.length > MOST_LABELS) return `must be at most ${MOST_LABELS} labels, not ${entries.length}`;
+  for (const [name, one] of entries) {
+    if (!LABEL.test(name))
+      return `has the name ${shown(name)}; a name is a letter, then up to 39 letters, digits, - or _`;
+    if ((MATCHED_FIELDS as readonly string[]).includes(name))
+      return `has the name ${name}, which every alert has of its own (${MATCHED_FIELDS.join(', ')}); take another`;
+    if (!isLine(0, 200)(one)) return `must have for ${name} a text of up to 200 characters, not ${shown(one)}`;
+  }
+  return undefined;
+};
 
-export const LABELS: Expectation = [
-  `must be an object of up to ${MOST_LABELS} texts of up to 200 characters, under names such as team, none of them ${MATCHED_FIELDS.join(', ')}`,
-  areLabels,
-];
-export const CHANNELS: Expectation = [
-  `must be a list of up to ${MOST_CHANNELS} names of channels, none twice`,
-  (value) => isListOf(value, matching(CHANNEL), 0, MOST_CHANNELS),
-];
+export const CHANNELS = channelsUpTo(MOST_CHANNELS);
 
 export const RULE_FIELDS: Readonly<Record<keyof RuleBody, Expectation>> = {
-  id: ['must be 1 to 80 lower-case letters, digits, - or _', matching(RULE_ID)],
-  name: ['must be a text of 1 to 120 characters', text(1, 120)],
-  description: ['must be a text of up to 2000 characters', text(0, 2000)],
-  symbol: [`must be a symbol such as BTCUSDT, a list of up to ${MOST_SYMBOLS}, or "*"`, areSymbols],
-  source: ['must be the id of a feed such as binance, or custom', matching(SOURCE)],
-  condition: [
-    `must be a text of up to ${MOST_CONDITION} characters such as price > 50000`,
-    (value) => typeof value === 'string' && value.length <= MOST_CONDITION,
-  ],
-  threshold: ['must be a number', (value) => typeof value === 'number' && Number.isFinite(value)],
-  resolveCondition: [
-    `must be a text of up to ${MOST_CONDITION} characters such as price < 49500`,
-    (value) => typeof value === 'string' && value.length <= MOST_CONDITION,
-  ],
-  severity: oneOf(SEVERITIES),
-  enabled: ['must be true or false', (value) => typeof value === 'boolean'],
+  id: must('must be 1 to 80 lower-case letters, digits, - or _, the first a letter or digit', isMatch(RULE_ID)),
+  name: must('must be a line of 1 to 120 characters', isLine(1, 120)),
+  description: must('must be a line of up to 2000 characters', isLine(0, 2000)),
+  symbol: faultOfSymbols,
+  source: must('must be the id of a feed such as binance, or custom', isMatch(SOURCE)),
+  // one that is too long is told as any other that cannot be read: with a code and a range
+  condition: must('must be a text such as price > 50000', (value) => typeof value === 'string'),
+  threshold: must('must be a number', (value) => typeof value === 'number' && Number.isFinite(value)),
+  resolveCondition: must('must be a text such as price < 49500', (value) => typeof value === 'string'),
+  severity: mustBeOneOf(SEVERITIES),
+  enabled: must('must be true or false', (value) => typeof value === 'boolean'),
   for: lasting('0s', '7d'),
   keepFiringFor: lasting('0s', '7d'),
-  noData: oneOf(NO_DATA),
+  noData: mustBeOneOf(NO_DATA),
   noDataAfter: lasting('1s', '1d'),
   cooldown: lasting('0s', '7d'),
-  mode: oneOf(MODES),
-  expiresAt: [
+  mode: mustBeOneOf(MODES),
+  expiresAt: must(
     'must be an RFC 3339 instant such as 2026-08-09T21:00:00Z',
     (value) => typeof value === 'string' && parseInstant(value) !== undefined,
-  ],
+  ),
   labels: LABELS,
   channels: CHANNELS,
 };
@@ -110,19 +93,22 @@ export type RuleFault = Readonly<{
   end?: number;
 }>;
 
+export const toldFault = ({ field, message, start }: RuleFault): string =>
+  start === undefined ? `${field} ${message}` : `${field}, character ${start + 1}: ${message}`;
+
 /** What is wrong with a body, of any shape; conditions are not compiled. */
 export function faultsOfBody(body: unknown): RuleFault[] {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    return [{ field: 'rule', message: 'must be an object' }];
-  const given = body as Record<string, unknown>;
+  if (!isRecord(body)) return [{ field: 'rule', message: `must be an object, not ${shown(body)}` }];
+  const given = body;
   const strays = Object.keys(given).filter((key) => !Object.hasOwn(RULE_FIELDS, key));
   const faults: RuleFault[] = strays.map((field) => ({
     field: field.slice(0, 40),
     message: 'is not a field of a rule',
   }));
-  for (const [field, [message, holds]] of Object.entries(RULE_FIELDS)) {
-    const isMissing = given[field] === undefined;
-    if (isMissing ? field === 'symbol' || field === 'condition' : !holds(given[field])) faults.push({ field, message });
+  for (const [field, faultOf] of Object.entries(RULE_FIELDS)) {
+    if (given[field] === undefined && field !== 'symbol' && field !== 'condition') continue;
+    const message = faultOf(given[field]);
+    if (message !== undefined) faults.push({ field, message });
   }
   if (faults.length === 0) faults.push(...seriesFaults(body as RuleBody));
   return faults;
@@ -200,36 +186,29 @@ export function bodyOf(rule: Rule) {
 /** Names of custom series are in lower case; a symbol in lower case would match nothing, for ever. */
 function seriesFaults({ symbol, source }: RuleBody): RuleFault[] {
   if (symbol === '*') return [];
-  const pattern = source === 'custom' ? SERIES : SYMBOL;
+  const pattern = source === 'custom' ? SERIES_NAME : SYMBOL;
   const wrong = [symbol].flat().find((one) => !pattern.test(one));
   if (wrong === undefined) return [];
-  const what = source === 'custom' ? 'the name of a custom series' : 'a symbol in upper case such as BTCUSDT';
-  return [{ field: 'symbol', message: `${wrong} is not ${what}` }];
+  const what =
+    source === 'custom' ? 'the name of a custom series such as orders.open' : 'a symbol in upper case such as BTCUSDT';
+  return [{ field: 'symbol', message: `must be ${what}, not ${shown(wrong)}` }];
 }
 
-function areSymbols(value: unknown): boolean {
-  if (value === '*') return true;
-  const isName = (one: unknown): boolean => typeof one === 'string' && (SYMBOL.test(one) || SERIES.test(one));
-  return isName(value) || isListOf(value, isName, 1, MOST_SYMBOLS);
+function faultOfSymbols(value: unknown): string | undefined {
+  const expected = `must be a symbol such as BTCUSDT, a list of 1 to ${MOST_SYMBOLS}, or "*" alone`;
+  if (value === '*') return undefined;
+  if (value === undefined) return expected;
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length === 0 || list.length > MOST_SYMBOLS) return `${expected}, not a list of ${list.length}`;
+  const wrong = list.findIndex((one) => !isMatch(SYMBOL)(one) && !isMatch(SERIES_NAME)(one));
+  if (wrong >= 0) return `${expected}, not ${shown(list[wrong])}`;
+  return twice(list) === undefined ? undefined : `names ${shown(twice(list))} twice`;
 }
 
-function areLabels(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const entries = Object.entries(value);
-  return (
-    entries.length <= MOST_LABELS &&
-    entries.every(
-      ([name, one]) => LABEL.test(name) && !(MATCHED_FIELDS as readonly string[]).includes(name) && text(0, 200)(one),
-    )
-  );
-}
-
-function isListOf(value: unknown, holds: (one: unknown) => boolean, least: number, most: number): boolean {
-  return (
-    Array.isArray(value) &&
-    value.length >= least &&
-    value.length <= most &&
-    new Set(value).size === value.length &&
-    value.every(holds)
-  );
+function isLasting(least: string, most: string): (value: unknown) => boolean {
+  const [from, to] = [durationUs(least)!, durationUs(most)!];
+  return (value) => {
+    const us = durationUs(value);
+    return us !== undefined && us >= from && us <= to;
+  };
 }

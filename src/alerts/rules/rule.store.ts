@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import { epochUs } from '../../platform/database/index.js';
 import { fingerprintOf, type Rule, type StoredRule } from './rule.js';
+import type { HeardSeries } from './watching.js';
 
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
-const RULE = `r.id, r.body, r.fingerprint, r.version, ${US('r.created_at')} as created_us, ${US('r.changed_at')} as changed_us`;
+const RULE = `r.id, r.body, r.fingerprint, r.version, ${epochUs('r.created_at')} as created_us, ${epochUs('r.changed_at')} as changed_us`;
 
 type Row = Readonly<{
   id: string;
@@ -39,7 +40,7 @@ export class RuleStore {
   async update(tx: EntityManager, rule: Rule): Promise<StoredRule> {
     const { id, ...body } = rule;
     const [rows] = (await tx.query(
-      `update alerts.rule r set body = $2, fingerprint = $3, version = version + 1, changed_at = now() where id = $1 returning ${RULE}`,
+      `update alerts.rule r set body = $2, fingerprint = $3, version = nextval('alerts.version'), changed_at = now() where id = $1 returning ${RULE}`,
       [id, JSON.stringify(body), fingerprintOf(rule)],
     )) as [Row[], number];
     return ruleOf(rows[0]!);
@@ -97,14 +98,12 @@ export class RuleStore {
     return row.rules;
   }
 
-  /** Those of these names that no channel has. */
-  async unknownChannels(tx: EntityManager, names: readonly string[]): Promise<string[]> {
-    if (names.length === 0) return [];
-    const rows = (await tx.query(
-      `select n.name from unnest($1::text[]) as n (name) where not exists (select from alerts.channel c where c.name = n.name)`,
-      [names],
-    )) as { name: string }[];
-    return rows.map(({ name }) => name);
+  /** Every series that rules were evaluated over, by symbol. */
+  async heard(): Promise<ReadonlyMap<string, readonly HeardSeries[]>> {
+    const rows = (await this.dataSource.query(
+      'select source, symbol, traded_at_us::float8 as "lastUs" from alerts.position',
+    )) as HeardSeries[];
+    return Map.groupBy(rows, ({ symbol }) => symbol);
   }
 }
 

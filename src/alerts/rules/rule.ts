@@ -1,5 +1,5 @@
-import { INTERVALS, type Severity } from '../../contracts/index.js';
-import { compileCondition, type Condition } from '../conditions/index.js';
+import { CUSTOM_SOURCE, INTERVALS, type Severity } from '../../contracts/index.js';
+import { compileCondition, type Condition, inputKey, type InputRef } from '../conditions/index.js';
 import type { Policy } from '../episodes/episode.js';
 
 /** What is watched, and what comes of it. Plain JSON; `rule-body.ts` reads and writes the form people send. */
@@ -23,7 +23,7 @@ export type Rule = Readonly<{
 
 export type StoredRule = Rule &
   Readonly<{
-    /** Counts edits; the ETag. */
+    /** Another one with every edit; the ETag. */
     version: number;
     /** Of the fields that decide when it fires: while it stays the same, states are kept. */
     fingerprint: string;
@@ -32,6 +32,17 @@ export type StoredRule = Rule &
   }>;
 
 export type CompiledRule = Readonly<{ condition: Condition; resolveCondition?: Condition; policy: Policy }>;
+
+/** The distinct inputs of these rules. */
+export function inputsOf(
+  rules: readonly Readonly<{ condition: Condition; resolveCondition?: Condition | undefined }>[],
+): InputRef[] {
+  const all = rules.flatMap(({ condition, resolveCondition }) => [
+    ...condition.inputs,
+    ...(resolveCondition?.inputs ?? []),
+  ]);
+  return [...new Map(all.map((input) => [inputKey(input), input])).values()];
+}
 
 /** Throws ConditionError. */
 export function compileRule(rule: Rule): CompiledRule {
@@ -57,10 +68,10 @@ export function policyOf(rule: Rule): Policy {
   };
 }
 
-/** Whether it watches a series. */
+/** Whether it watches a series; custom ones are watched only by rules that say so. */
 export const watches = (rule: Rule, series: Readonly<{ source: string; symbol: string }>): boolean =>
   (rule.symbols === '*' || rule.symbols.includes(series.symbol)) &&
-  (rule.source === undefined || rule.source === series.source);
+  (rule.source === undefined ? series.source !== CUSTOM_SOURCE : rule.source === series.source);
 
 /** An edit that leaves this as it was keeps what is pending and firing. */
 export const fingerprintOf = (rule: Rule): string =>

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { durationTextOf, durationUs } from './duration-text.js';
 import { compileRule, fingerprintOf, type Rule, watches } from './rule.js';
 import { bodyOf, faultsOfBody, type RuleBody, ruleOf } from './rule-body.js';
+import { watchingOf } from './watching.js';
 
 const BODY = { id: 'btc', symbol: 'BTCUSDT', condition: 'price > threshold', threshold: 50_000 };
 
@@ -91,13 +92,21 @@ describe('a rule', () => {
     ]);
   });
 
+  it('is refused for a condition that is too long as for any other that cannot be read', () => {
+    const body = { ...BODY, condition: `price > threshold${' '.repeat(984)}` };
+    expect(faultsOfBody(body)).toEqual([]);
+    expect(ruleOf(body, 'x')).toMatchObject({
+      faults: [{ field: 'condition', code: 'too-long', start: 1000, end: 1001 }],
+    });
+  });
+
   it.each<[string, object]>([
     ['symbol', { symbol: 'btcusdt' }],
     ['symbol', { symbol: [] }],
     ['symbol', { symbol: ['BTCUSDT', 'BTCUSDT'] }],
     ['symbol', { symbol: undefined }],
     ['symbol', { source: 'custom', symbol: 'BTCUSDT' }],
-    ['condition', { condition: 'x'.repeat(1001) }],
+    ['condition', { condition: 5 }],
     ['condition', { condition: undefined }],
     ['threshold', { threshold: null }],
     ['threshold', { threshold: '50000' }],
@@ -118,6 +127,26 @@ describe('a rule', () => {
     ['thresold', { thresold: 1 }],
   ])('is refused for its %s: %j', (field, change) =>
     expect(faultsOfBody({ ...BODY, ...change }).map((fault) => fault.field)).toEqual([field]),
+  );
+
+  it.each<[string, object]>([
+    ['symbol must be a symbol in upper case such as BTCUSDT, not "btc"', { symbol: ['BTCUSDT', 'btc'] }],
+    ['symbol names "BTCUSDT" twice', { symbol: ['BTCUSDT', 'BTCUSDT'] }],
+    [
+      'symbol must be a symbol such as BTCUSDT, a list of 1 to 100, or "*" alone, not "*"',
+      { symbol: ['BTCUSDT', '*'] },
+    ],
+    ['for must be a duration such as 30s, 5m or 1h, from 0s to 7d, not "8d"', { for: '8d' }],
+    [
+      'labels has the name "a b"; a name is a letter, then up to 39 letters, digits, - or _',
+      { labels: { 'a b': 'x' } },
+    ],
+    ['labels must have for team a text of up to 200 characters, not 5', { labels: { team: 5 } }],
+    ['channels names "Ops!", which no channel can be called', { channels: ['ops', 'Ops!'] }],
+    ['channels names "ops" twice', { channels: ['ops', 'ops'] }],
+    ['severity must be one of low, medium, high, critical, not "loud"', { severity: 'loud' }],
+  ])('is told what was wrong and what would be right: %s', (told, change) =>
+    expect(faultsOfBody({ ...BODY, ...change }).map(({ field, message }) => `${field} ${message}`)).toEqual([told]),
   );
 
   it.each([null, 7, 'rule', [], undefined])('is no %j', (body) => expect(faultsOfBody(body)).toHaveLength(1));
@@ -160,6 +189,30 @@ describe('a rule', () => {
     expect(watches(read({ ...BODY, symbol: '*' }), series)).toBe(true);
     expect(watches(read({ ...BODY, symbol: ['ETHUSDT'] }), series)).toBe(false);
     expect(watches(read({ ...BODY, source: 'kraken' }), series)).toBe(false);
+  });
+
+  it('of every symbol watches custom series only where it says so', () => {
+    const series = { source: 'custom', symbol: 'orders.open' };
+    expect(watches(read({ ...BODY, symbol: '*' }), series)).toBe(false);
+    expect(watches(read({ ...BODY, symbol: '*', source: 'custom' }), series)).toBe(true);
+    expect(watches(read({ ...BODY, symbol: 'orders.open', source: 'custom' }), series)).toBe(true);
+  });
+
+  it('says which series it has to look at, and of what it names nothing ever came', () => {
+    const heard = Map.groupBy(
+      [
+        { source: 'binance', symbol: 'BTCUSDT', lastUs: 5 },
+        { source: 'kraken', symbol: 'BTCUSDT', lastUs: 7 },
+        { source: 'kraken', symbol: 'ETHUSDT', lastUs: 3 },
+      ],
+      ({ symbol }) => symbol,
+    );
+    const seenBy = (change: Partial<RuleBody>) => watchingOf(read({ ...BODY, ...change }), heard);
+    expect(seenBy({})).toEqual({ series: 2, lastValueUs: 7, unheard: [] });
+    expect(seenBy({ source: 'binance' })).toEqual({ series: 1, lastValueUs: 5, unheard: [] });
+    expect(seenBy({ source: 'nofeed' })).toEqual({ series: 0, lastValueUs: undefined, unheard: ['BTCUSDT'] });
+    expect(seenBy({ symbol: ['ETHUSDT', 'NOPE'] })).toEqual({ series: 1, lastValueUs: 3, unheard: ['NOPE'] });
+    expect(seenBy({ symbol: '*', source: 'kraken' })).toEqual({ series: 2, lastValueUs: 7, unheard: [] });
   });
 
   it('counts bars of the shortest interval it reads', () => {

@@ -2,10 +2,21 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Que
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, decodeCursor, encodeCursor, NoQuery } from '../../platform/http/index.js';
+import {
+  type Answer,
+  API,
+  ApiProblems,
+  decodeCursor,
+  encodeCursor,
+  etagOf,
+  NoQuery,
+  versionsOf,
+} from '../../platform/http/index.js';
 import { CursorQuery } from '../cursor.dto.js';
+import type { StoppedRule } from '../notifications/notification.js';
+import { NotificationStore } from '../notifications/notification.store.js';
 import { RuleStateStore, type SeriesKey, type StoredState } from '../episodes/rule-state.store.js';
-import { compileRule, type StoredRule } from './rule.js';
+import { compileRule, inputsOf, type StoredRule } from './rule.js';
 import { bodyOf, faultsOfBody, ruleOf } from './rule-body.js';
 import { RuleStore } from './rule.store.js';
 import {
@@ -14,13 +25,13 @@ import {
   RuleRequest,
   RulesAnswer,
   RulesQuery,
+  StoppedAnswer,
+  WatchingAnswer,
   RuleStateAnswer,
   RuleStatesAnswer,
 } from './rules.dto.js';
 import { Rules } from './rules.service.js';
-
-/** As much of the HTTP answer as is needed here. */
-type Answer = Readonly<{ header(name: string, value: string): Answer }>;
+import { type Watching, watchingOf } from './watching.js';
 
 @ApiTags('rules')
 @Controller(`${API}/rules`)
@@ -29,6 +40,7 @@ export class RulesController {
     private readonly rules: Rules,
     private readonly store: RuleStore,
     private readonly states: RuleStateStore,
+    private readonly notifications: NotificationStore,
   ) {}
 
   @Get()
@@ -39,7 +51,7 @@ export class RulesController {
     const afterId = cursor === undefined ? undefined : String(decodeCursor(cursor, 1)[0]);
     const isEnabled = enabled === undefined ? undefined : enabled === 'true';
     const rules = await this.store.page({ symbol, severity, enabled: isEnabled, afterId }, limit + 1);
-    const items = rules.slice(0, limit).map(answerOf);
+    const items = await this.answersOf(rules.slice(0, limit));
     return { items, nextCursor: rules.length > limit ? encodeCursor([items.at(-1)!.id]) : null };
   }
 
@@ -61,31 +73,31 @@ export class RulesController {
     assertSound(body);
     const rule = await this.rules.create(body);
     answer.header('etag', etagOf(rule)).header('location', `/${API}/rules/${rule.id}`);
-    return answerOf(rule);
+    return this.answerOf(rule);
   }
 
   @Post('validate')
   @HttpCode(200)
   @ApiOperation({ summary: 'Say what is wrong with a rule, and where, or what it reads; nothing is stored' })
   @ApiOkResponse({ type: RuleCheckAnswer })
-  @ApiProblems('request.bad-parameter')
-  check(@Body() body: Record<string, unknown>, @Query() _query: NoQuery): RuleCheckAnswer {
+  @ApiProblems('request.bad-parameter', 'database.unavailable')
+  async check(@Body() body: Record<string, unknown>, @Query() _query: NoQuery): Promise<RuleCheckAnswer> {
     const wrong = (errors: RuleCheckAnswer['errors']): RuleCheckAnswer => ({
       valid: false,
       inputs: [],
       errors,
       rule: null,
+      watching: null,
     });
     const faults = faultsOfBody(body);
     if (faults.length > 0) return wrong(faults);
     const sound = body as unknown as RuleRequest;
     const read = ruleOf(sound, sound.id ?? 'draft');
     if ('faults' in read) return wrong(read.faults);
-    const { condition, resolveCondition } = compileRule(read.rule);
-    const inputs = new Map(
-      [...condition.inputs, ...(resolveCondition?.inputs ?? [])].map((input) => [JSON.stringify(input), input]),
-    );
-    return { valid: true, inputs: [...inputs.values()], errors: [], rule: bodyOf(read.rule) };
+    const misfits = await this.rules.misfits(read.rule);
+    if (misfits.length > 0) return wrong(misfits);
+    const watching = watchingAnswerOf(watchingOf(read.rule, await this.store.heard()));
+    return { valid: true, inputs: inputsOf([compileRule(read.rule)]), errors: [], rule: bodyOf(read.rule), watching };
   }
 
   @Get(':id')
@@ -99,7 +111,7 @@ export class RulesController {
   ): Promise<RuleAnswer> {
     const rule = await this.rules.one(id);
     answer.header('etag', etagOf(rule));
-    return answerOf(rule);
+    return this.answerOf(rule);
   }
 
   @Get(':id/states')
@@ -143,7 +155,7 @@ export class RulesController {
     assertSound(body);
     const rule = await this.rules.replace(id, body, versionsOf(ifMatch));
     answer.header('etag', etagOf(rule));
-    return answerOf(rule);
+    return this.answerOf(rule);
   }
 
   @Delete(':id')
@@ -158,20 +170,23 @@ export class RulesController {
   ): Promise<void> {
     await this.rules.remove(id, versionsOf(ifMatch));
   }
-}
 
-const etagOf = ({ version }: StoredRule): string => `"${version}"`;
+  private async answerOf(rule: StoredRule): Promise<RuleAnswer> {
+    return (await this.answersOf([rule]))[0]!;
+  }
 
-/** `"3"`, a list of such, or `*`: any. A weak one matches nothing (RFC 9110, section 13.1.1). */
-function versionsOf(ifMatch: string | undefined): number[] | undefined {
-  if (ifMatch === undefined || ifMatch.trim() === '*') return undefined;
-  const versions = ifMatch
-    .slice(0, 400)
-    .split(',')
-    .map((tag) => /^"(\d{1,9})"$/.exec(tag.trim())?.[1]);
-  if (versions.includes(undefined))
-    throw badParameter('If-Match', 'must be the ETag of an earlier answer, such as "3"');
-  return versions.map(Number);
+  private async answersOf(rules: readonly StoredRule[]): Promise<RuleAnswer[]> {
+    const heard = await this.store.heard();
+    const stopped = await this.notifications.stopped(rules.map(({ id }) => id));
+    return rules.map((rule) => ({
+      ...bodyOf(rule),
+      version: rule.version,
+      createdAt: formatInstant(rule.createdAtUs),
+      changedAt: formatInstant(rule.changedAtUs),
+      watching: watchingAnswerOf(watchingOf(rule, heard)),
+      stopped: stoppedAnswerOf(stopped.find(({ ruleId }) => ruleId === rule.id)),
+    }));
+  }
 }
 
 function assertSound(body: RuleRequest): void {
@@ -184,12 +199,21 @@ function keyOf(cursor: string): SeriesKey {
   return { source: String(source), symbol: String(symbol) };
 }
 
-export const answerOf = (rule: StoredRule): RuleAnswer => ({
-  ...bodyOf(rule),
-  version: rule.version,
-  createdAt: formatInstant(rule.createdAtUs),
-  changedAt: formatInstant(rule.changedAtUs),
+const watchingAnswerOf = ({ series, lastValueUs, unheard }: Watching): WatchingAnswer => ({
+  series,
+  lastValueAt: lastValueUs === undefined ? null : formatInstant(lastValueUs),
+  unheard: [...unheard],
 });
+
+const stoppedAnswerOf = (stopped: StoppedRule | undefined): StoppedAnswer | null =>
+  stopped
+    ? {
+        since: formatInstant(stopped.stoppedAtUs),
+        until: formatInstant(stopped.untilUs),
+        why: `it told ${stopped.notices} firings, more than the settings allow (runawayMost in runawayWithinMs); what fires now is held`,
+        resume: `DELETE /${API}/notifications/stopped/${stopped.ruleId}`,
+      }
+    : null;
 
 const stateAnswerOf = ({ source, symbol, state }: StoredState): RuleStateAnswer => ({
   source,

@@ -3,7 +3,8 @@ import { IsIn, IsOptional, Matches } from 'class-validator';
 import { SEVERITIES, type Severity } from '../../contracts/index.js';
 import { CursorQuery } from '../cursor.dto.js';
 import { Field } from '../field.decorator.js';
-import { MODES, NO_DATA, RULE_FIELDS, RULE_ID, type RuleBody } from './rule-body.js';
+import { RULE_ID } from '../names.js';
+import { MODES, NO_DATA, RULE_FIELDS, type RuleBody } from './rule-body.js';
 
 const DURATION = { pattern: '^\\d{1,6}[smhd]$', example: '30s' } as const;
 
@@ -70,6 +71,29 @@ export class RulesQuery extends CursorQuery {
   enabled?: 'true' | 'false';
 }
 
+export class WatchingAnswer {
+  /** How many series there are that it watches. 0: it cannot fire until one of them comes. */
+  @ApiProperty({ type: 'integer', example: 1 }) series!: number;
+  /** The last trade or point of one of them that rules were evaluated at. */
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-08-09T21:05:48.167634Z' })
+  lastValueAt!: string | null;
+  /** Symbols that it names and of which nothing ever came, from its `source` where it names one. */
+  @ApiProperty({ type: [String], example: [] }) unheard!: string[];
+}
+
+export class StoppedAnswer {
+  @ApiProperty({ format: 'date-time' }) since!: string;
+  /** Then it goes on by itself, and what was held and still fires is told. */
+  @ApiProperty({ format: 'date-time' }) until!: string;
+  @ApiProperty({
+    example:
+      'it told 17 firings, more than the settings allow (runawayMost in runawayWithinMs); what fires now is held',
+  })
+  why!: string;
+  /** What lets it go on now. */
+  @ApiProperty({ example: 'DELETE /api/v1/notifications/stopped/btc_price_high' }) resume!: string;
+}
+
 export class RuleAnswer {
   @ApiProperty({ example: 'btc_price_high' }) id!: string;
   @ApiProperty({ example: 'Bitcoin above 50,000' }) name!: string;
@@ -91,10 +115,13 @@ export class RuleAnswer {
   @ApiPropertyOptional({ format: 'date-time' }) expiresAt?: string;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) labels!: Readonly<Record<string, string>>;
   @ApiProperty({ type: [String] }) channels!: readonly string[];
-  /** Counts edits; `ETag` says it too. */
-  @ApiProperty({ type: 'integer', example: 1 }) version!: number;
+  /** Higher with every edit, and never the same again; `ETag` says it too. */
+  @ApiProperty({ type: 'integer', example: 41 }) version!: number;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ format: 'date-time' }) changedAt!: string;
+  @ApiProperty({ type: WatchingAnswer }) watching!: WatchingAnswer;
+  /** The runaway guard holds its firings back; null: it does not. */
+  @ApiProperty({ type: StoppedAnswer, nullable: true, example: null }) stopped!: StoppedAnswer | null;
 }
 
 export class RulesAnswer {
@@ -118,7 +145,8 @@ export class RuleCheckAnswer {
   @ApiProperty({ type: [Object], example: [{ kind: 'variable', name: 'price' }] }) inputs!: object[];
   @ApiProperty({ type: [RuleFaultAnswer] }) errors!: RuleFaultAnswer[];
   /** With its defaults; null when it is not valid. */
-  @ApiProperty({ type: RuleAnswer, nullable: true }) rule!: object | null;
+  @ApiProperty({ type: RuleRequest, nullable: true }) rule!: object | null;
+  @ApiProperty({ type: WatchingAnswer, nullable: true }) watching!: WatchingAnswer | null;
 }
 
 export class RuleStateAnswer {

@@ -1,66 +1,65 @@
-import { type Expectation, MATCHED_FIELDS } from '../rules/rule-body.js';
-import { isZone, type Matcher, type Schedule, WEEKDAYS } from './silence.js';
+import { type Expectation, isLine, isMatch, isRecord, isZone, must, shown, twice } from '../expectation.js';
+import { lasting } from '../rules/rule-body.js';
+import { MATCHED_FIELDS, WEEKDAYS } from './silence.js';
 
 const MOST_MATCHERS = 10;
 const NAME = /^[A-Za-z][\w-]{0,39}$/;
 const TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
 
-export const MATCHERS: Expectation = [
-  `must be a list of 1 to ${MOST_MATCHERS} matchers such as {"name":"symbol","op":"=","value":"BTC*"}: ` +
-    `a name of ${MATCHED_FIELDS.join(', ')} or a label, = or !=, and a value of up to 200 characters in which only the last may be *`,
-  areMatchers,
-];
+export const MATCHERS: Expectation = (value) => {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_MATCHERS)
+    return `must be a list of 1 to ${MOST_MATCHERS} matchers such as {"name":"symbol","op":"=","value":"BTC*"}`;
+  for (const [index, matcher] of value.entries()) {
+    const fault = faultOfFields(matcher, MATCHER_FIELDS);
+    if (fault) return `is wrong at [${index}]${fault.at === '' ? '' : `.${fault.at}`}: ${fault.message}`;
+  }
+  return undefined;
+};
 
-export const SCHEDULE: Expectation = [
-  'must be such as {"zone":"Europe/Berlin","days":["sat","sun"],"from":"22:00","to":"06:00"}: an IANA zone, days (none: all), two different times, the last up to 24:00',
-  isSchedule,
-];
+export const SCHEDULE: Expectation = (value) => {
+  const fault = faultOfFields(value, SCHEDULE_FIELDS);
+  if (fault) return fault.at === '' ? fault.message : `is wrong at ${fault.at}: ${fault.message}`;
+  const { from, to } = value as Readonly<Record<string, unknown>>;
+  return from === to ? `must have two times, not ${shown(from)} twice; a day is from 00:00 to 24:00` : undefined;
+};
 
-export const COMMENT: Expectation = [
-  'must be a text of 1 to 500 characters',
-  (value) => typeof value === 'string' && value.length > 0 && value.length <= 500 && !/\p{Cc}/u.test(value),
-];
+export const SILENCE_LENGTH = lasting('1s', '366d');
+export const COMMENT = must('must be a line of 1 to 500 characters', isLine(1, 500));
+export const PERSON = must('must be a line of 1 to 120 characters', isLine(1, 120));
 
-export const PERSON: Expectation = [
-  'must be a text of 1 to 120 characters',
-  (value) => typeof value === 'string' && value.length > 0 && value.length <= 120 && !/\p{Cc}/u.test(value),
-];
+type Fields = Readonly<Record<string, Expectation>>;
 
-function areMatchers(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.length <= MOST_MATCHERS && value.every(isMatcher);
+const MATCHER_FIELDS: Fields = {
+  name: must(`must be one of ${MATCHED_FIELDS.join(', ')}, or a label`, isMatch(NAME)),
+  op: must('must be = or !=', (value) => value === '=' || value === '!='),
+  value: must(
+    'must be a text of up to 200 characters, of which only the last may be *',
+    (value) => typeof value === 'string' && value.length <= 200 && !value.slice(0, -1).includes('*'),
+  ),
+};
+
+const SCHEDULE_FIELDS: Fields = {
+  zone: must('must be an IANA time zone such as Europe/Berlin', isZone),
+  days: (value = []) => {
+    if (!Array.isArray(value)) return `must be a list out of ${WEEKDAYS.join(', ')}, not ${shown(value)}`;
+    const wrong: unknown = value.find((day) => !(WEEKDAYS as readonly unknown[]).includes(day)) ?? twice(value);
+    return wrong === undefined
+      ? undefined
+      : `must be days out of ${WEEKDAYS.join(', ')}, each once, not ${shown(wrong)}`;
+  },
+  from: must('must be a time from 00:00 to 23:59', isMatch(TIME)),
+  to: must('must be a time from 00:00 to 24:00', (value) => isMatch(TIME)(value) || value === '24:00'),
+};
+
+/** The first thing that is wrong, and the name of the field it is about. */
+function faultOfFields(value: unknown, fields: Fields): Readonly<{ at: string; message: string }> | undefined {
+  const names = Object.keys(fields).join(', ');
+  if (!isRecord(value)) return { at: '', message: `must be an object of ${names}, not ${shown(value)}` };
+  const stray = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
+  if (stray !== undefined) return { at: '', message: `must be an object of ${names}, without ${shown(stray)}` };
+  for (const [at, faultOf] of Object.entries(fields)) {
+    const message = faultOf(value[at]);
+    if (message !== undefined) return { at, message };
+  }
+  return undefined;
 }
-
-function isMatcher(matcher: unknown): boolean {
-  if (!isObjectOf(matcher, ['name', 'op', 'value'])) return false;
-  const { name, op, value } = matcher as Partial<Matcher>;
-  return (
-    typeof name === 'string' &&
-    NAME.test(name) &&
-    (op === '=' || op === '!=') &&
-    typeof value === 'string' &&
-    value.length <= 200 &&
-    !value.slice(0, -1).includes('*')
-  );
-}
-
-function isSchedule(schedule: unknown): boolean {
-  if (!isObjectOf(schedule, ['zone', 'days', 'from', 'to'])) return false;
-  const { zone, days = [], from, to } = schedule as Partial<Schedule>;
-  return (
-    isZone(zone) &&
-    Array.isArray(days) &&
-    new Set(days).size === days.length &&
-    days.every((day) => (WEEKDAYS as readonly unknown[]).includes(day)) &&
-    typeof from === 'string' &&
-    TIME.test(from) &&
-    typeof to === 'string' &&
-    (TIME.test(to) || to === '24:00') &&
-    from !== to
-  );
-}
-
-const isObjectOf = (value: unknown, fields: readonly string[]): value is object =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.keys(value).every((key) => fields.includes(key));

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { formatInstant } from '../../contracts/index.js';
+import { epochUs } from '../../platform/database/index.js';
 import type { Matcher, Schedule, Silence } from './silence.js';
 
 export type NewSilence = Omit<Silence, 'id' | 'createdAtUs'>;
 
-const US = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint`;
-const SILENCE = `s.id, s.matchers, ${US('s.starts_at')} as starts_us, ${US('s.ends_at')} as ends_us, s.schedule, s.comment, s.created_by,
-  ${US('s.created_at')} as created_us`;
+const SILENCE = `s.id, s.matchers, ${epochUs('s.starts_at')} as starts_us, ${epochUs('s.ends_at')} as ends_us, s.schedule, s.comment, s.created_by,
+  ${epochUs('s.created_at')} as created_us`;
 
 type Row = Readonly<{
   id: string;

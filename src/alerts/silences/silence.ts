@@ -1,6 +1,9 @@
 /** A field or label, and what it must be or must not be. A `*` at the end of the value stands for anything. */
 export type Matcher = Readonly<{ name: string; op: '=' | '!='; value: string }>;
 
+/** What a silence can match besides labels, so no label may be called so. */
+export const MATCHED_FIELDS = ['alert', 'rule', 'source', 'symbol', 'severity'] as const;
+
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 
@@ -107,14 +110,4 @@ function clockOf(zone: string, atUs: number): { weekday: number; minutes: number
     weekday: WEEKDAYS.indexOf(part('weekday').toLowerCase() as Weekday),
     minutes: Number(part('hour')) * 60 + Number(part('minute')),
   };
-}
-
-/** Whether an IANA zone of this name is known here; bare offsets such as `+02:00` are none. */
-export function isZone(name: unknown): boolean {
-  if (typeof name !== 'string' || !/^[A-Za-z][\w+/-]{0,59}$/.test(name)) return false;
-  try {
-    return Boolean(new Intl.DateTimeFormat('en-GB', { timeZone: name }));
-  } catch {
-    return false;
-  }
 }

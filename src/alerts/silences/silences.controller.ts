@@ -2,9 +2,10 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { formatInstant } from '../../contracts/index.js';
 import { badParameter } from '../../platform/errors/index.js';
-import { API, ApiProblems, encodeCursor, NoQuery } from '../../platform/http/index.js';
+import { type Answer, API, ApiProblems, encodeCursor, NoQuery, YEAR_9999_US } from '../../platform/http/index.js';
 import { nowUs } from '../../platform/observability/index.js';
-import { answerOf as alertAnswerOf, idOf } from '../episodes/alerts.controller.js';
+import { idOf } from '../cursor.dto.js';
+import { answerOf as alertAnswerOf } from '../episodes/alerts.controller.js';
 import { durationUs } from '../rules/duration-text.js';
 import { isInForce, type Silence } from './silence.js';
 import { SilenceStore } from './silence.store.js';
@@ -18,8 +19,7 @@ import {
 } from './silences.dto.js';
 import { Silences } from './silences.service.js';
 
-/** As much of the HTTP answer as is needed here. */
-type Answer = Readonly<{ header(name: string, value: string): Answer }>;
+const LONGEST_US = 366 * 86_400e6;
 
 @ApiTags('alerts')
 @Controller(`${API}/silences`)
@@ -95,14 +95,22 @@ export class SilencesController {
   }
 }
 
-/** Of the two ways to say it exactly one. */
-export function endOf(startsAtUs: number, body: Readonly<{ endsAt?: number; for?: string }>): number {
-  if ((body.endsAt === undefined) === (body.for === undefined))
-    throw badParameter('endsAt', 'or for must be given, and not both');
-  if (body.endsAt !== undefined) return body.endsAt;
-  const lastsUs = durationUs(body.for);
-  if (lastsUs === undefined || lastsUs === 0) throw badParameter('for', 'must be a duration such as 30m, 2h or 7d');
-  return startsAtUs + lastsUs;
+/** Of the two ways to say it exactly one; throws the problem for the field at fault. */
+function endOf(startsAtUs: number, given: Readonly<{ endsAt?: number; for?: string }>): number {
+  const { endsAt = null, for: length } = given;
+  if (endsAt === null && length === undefined) throw badParameter('endsAt', 'must be given, or for in its place');
+  if (endsAt !== null && length !== undefined) throw badParameter('for', 'must be left out where endsAt is given');
+  const endsAtUs = endsAt ?? startsAtUs + durationUs(length)!;
+  if (endsAtUs <= startsAtUs) throw badParameter('endsAt', `must be after the start, ${formatInstant(startsAtUs)}`);
+  if (endsAtUs <= nowUs())
+    throw badParameter(
+      length === undefined ? 'endsAt' : 'for',
+      `must end it later than now, not at ${formatInstant(endsAtUs)}`,
+    );
+  if (endsAtUs > YEAR_9999_US) throw badParameter('startsAt', 'must let it end before the year 10000');
+  if (endsAtUs - startsAtUs > LONGEST_US)
+    throw badParameter('endsAt', `must be at most 366 days after the start, ${formatInstant(startsAtUs)}`);
+  return endsAtUs;
 }
 
 function answerOf(silence: Silence): SilenceAnswer {

@@ -4,9 +4,8 @@ import { InstantParameter } from '../../platform/http/index.js';
 import { CursorQuery } from '../cursor.dto.js';
 import { AlertAnswer } from '../episodes/alerts.dto.js';
 import { Field } from '../field.decorator.js';
-import { MATCHED_FIELDS } from '../rules/rule-body.js';
-import { COMMENT, MATCHERS, PERSON, SCHEDULE } from './silence-fields.js';
-import { WEEKDAYS, type Weekday } from './silence.js';
+import { COMMENT, MATCHERS, PERSON, SCHEDULE, SILENCE_LENGTH } from './silence-fields.js';
+import { MATCHED_FIELDS, WEEKDAYS, type Weekday } from './silence.js';
 
 export const SILENCE_STATES = ['active', 'waiting', 'ended'] as const;
 export type SilenceState = (typeof SILENCE_STATES)[number];
@@ -36,7 +35,7 @@ export class MatchersRequest {
 export class SilenceRequest extends MatchersRequest {
   @InstantParameter('Left out, now.') startsAt?: number;
   @InstantParameter('At most 366 days after the start. This or `for` must be given, not both.') endsAt?: number;
-  @ApiPropertyOptional({ pattern: '^\\d{1,6}[smhd]$', example: '2h' }) @IsOptional() for?: string;
+  @ApiPropertyOptional({ pattern: '^\\d{1,6}[smhd]$', example: '2h' }) @Field(SILENCE_LENGTH) for?: string;
   /** Between start and end, only within these hours. */
   @ApiPropertyOptional({ type: ScheduleBody }) @Field(SCHEDULE) schedule?: ScheduleBody;
   @ApiProperty({ maxLength: 500, example: 'Maintenance of the venue' }) @Field(COMMENT, 'required') comment!: string;

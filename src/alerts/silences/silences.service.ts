@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Bus } from '../../platform/bus/index.js';
-import { AppError, badParameter } from '../../platform/errors/index.js';
+import { AppError } from '../../platform/errors/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import type { Alert } from '../episodes/alert.js';
 import { AlertStore } from '../episodes/alert.store.js';
@@ -11,7 +11,6 @@ import { isInForce, matchesAll, type Matcher, type Silence, silenceOf } from './
 import { type NewSilence, SilenceStore } from './silence.store.js';
 
 const MOST_UNENDED = 1000;
-const LONGEST_US = 366 * 86_400e6;
 const LOOK_EVERY_MS = 1000;
 /** Everything is looked at again every so many looks: a silence that came or went while an alert fired may have missed it. */
 const FULL_LOOK_EVERY = 10;
@@ -20,7 +19,7 @@ const PREVIEWED = 100;
 
 /**
  * Lays silences over alerts and takes them off again. Which one an alert is under is kept beside it; it changes when a
- * silence is made or deleted, in that transaction, and when one begins or ends, within a second.
+ * silence is made or deleted and when labels change, in that transaction, and when one begins or ends, within a second.
  */
 @Injectable()
 export class Silences implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -53,10 +52,6 @@ export class Silences implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   async create(silence: NewSilence): Promise<Silence> {
-    const { startsAtUs, endsAtUs } = silence;
-    if (endsAtUs <= startsAtUs) throw badParameter('endsAt', 'must be after startsAt');
-    if (endsAtUs <= nowUs()) throw badParameter('endsAt', 'must not be over yet');
-    if (endsAtUs - startsAtUs > LONGEST_US) throw badParameter('endsAt', 'must be at most 366 days after startsAt');
     return this.bus.transaction(async (tx) => {
       if ((await this.store.unended(tx)).length >= MOST_UNENDED)
         throw new AppError('silences.too-many', `there are ${MOST_UNENDED} that have not ended`);
@@ -78,6 +73,11 @@ export class Silences implements OnApplicationBootstrap, BeforeApplicationShutdo
     const silence = /^\d{1,18}$/.test(id) ? await this.store.one(id) : undefined;
     if (!silence) throw unknown(id);
     return silence;
+  }
+
+  /** Lays alerts whose labels changed, and are open, under the silences that match them now. */
+  async rematch(tx: EntityManager, alerts: readonly Alert[]): Promise<void> {
+    if (alerts.length > 0) await this.overlay(tx, await this.store.unended(tx), alerts);
   }
 
   /** Alerts that are open and that such matchers would match: how many, and the first of them. */
@@ -111,11 +111,15 @@ export class Silences implements OnApplicationBootstrap, BeforeApplicationShutdo
     }
   }
 
-  private async overlay(tx: EntityManager, silences: readonly Silence[]): Promise<void> {
+  private async overlay(
+    tx: EntityManager,
+    silences: readonly Silence[],
+    alerts: Iterable<Alert> | AsyncIterable<Alert> = this.open(tx),
+  ): Promise<void> {
     const atUs = nowUs();
     const changes: { id: string; silencedBy: string | null }[] = [];
     const untold: Alert[] = [];
-    for await (const alert of this.open(tx)) {
+    for await (const alert of alerts) {
       const silencedBy = silenceOf(silences, { ...alert, alertId: alert.id }, atUs)?.id ?? null;
       if (silencedBy !== alert.silencedBy) changes.push({ id: alert.id, silencedBy });
       if (silencedBy === null && !alert.notified) untold.push(alert);

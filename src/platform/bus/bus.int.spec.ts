@@ -146,6 +146,21 @@ describe('the bus', () => {
     expect(heard).toEqual(['paid 2']);
   });
 
+  it('tells nobody anything of a part of a transaction that was undone', async () => {
+    const { bus } = await startProcess();
+    await bus.transaction(async (tx) => {
+      await bus.append(tx, PaidV1, { order: 21 });
+      const undone = bus.savepoint(tx, async () => {
+        await bus.append(tx, PaidV1, { order: 22 });
+        throw new Error('undone');
+      });
+      await expect(undone).rejects.toThrow('undone');
+      await bus.savepoint(tx, () => bus.append(tx, PaidV1, { order: 23 }));
+    });
+    await eventually(async () => expect(await shipments()).toEqual([21, 23]));
+    expect(heard).toEqual(['paid 21', 'paid 23']);
+  });
+
   it('takes many events of several kinds in their order, whatever their text, and delivers each to its own consumers', async () => {
     const { bus } = await startProcess();
     const told: string[] = [];

@@ -140,6 +140,11 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     return this.transactions.run(work);
   }
 
+  /** Part of a transaction: when it fails, it alone is undone, with the events that it appended. */
+  savepoint<T>(tx: EntityManager, work: () => Promise<T>): Promise<T> {
+    return this.transactions.savepoint(tx, work);
+  }
+
   /** Durable events after a position, oldest first: what a client that resumes has missed, as far as it is kept. */
   eventsAfter(eventId: string, events: readonly DurableEvent<unknown>[], limit: number) {
     return this.store.after(

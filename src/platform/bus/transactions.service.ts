@@ -28,18 +28,32 @@ export class Transactions {
     }
   }
 
+  /** Part of the transaction of `tx`: when it fails, it alone is undone, with what hangs on the commit of it. */
+  async savepoint<T>(tx: EntityManager, work: () => Promise<T>): Promise<T> {
+    const acts = this.actsOf(tx, this.onCommit);
+    const before = acts.length;
+    try {
+      return await tx.transaction(work);
+    } catch (error) {
+      acts.length = before;
+      throw error;
+    }
+  }
+
   /** `act` runs once the transaction of `tx` has committed, never when it rolls back. Throws outside `run`. */
   afterCommit(tx: EntityManager, act: () => void): void {
-    const acts = this.onCommit.get(tx);
-    if (!acts) throw new Error('This EntityManager is not in a transaction of the bus: use bus.transaction()');
-    acts.push(act);
+    this.actsOf(tx, this.onCommit).push(act);
   }
 
   /** `act` runs once the transaction of `tx` is over. Without an answer of the database it counts as rolled back. */
   afterEnd(tx: EntityManager, act: (isCommitted: boolean) => void): void {
-    const acts = this.onEnd.get(tx);
+    this.actsOf(tx, this.onEnd).push(act);
+  }
+
+  private actsOf<Act>(tx: EntityManager, all: WeakMap<EntityManager, Act[]>): Act[] {
+    const acts = all.get(tx);
     if (!acts) throw new Error('This EntityManager is not in a transaction of the bus: use bus.transaction()');
-    acts.push(act);
+    return acts;
   }
 
   /** The transaction is over: nothing that fails now may make it look otherwise. */

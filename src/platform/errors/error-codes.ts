@@ -29,7 +29,11 @@ export const ERRORS = {
   'silences.too-many': { status: 409, title: 'No room for another silence' },
   'channels.unknown': { status: 404, title: 'No such channel' },
   'channels.name-taken': { status: 409, title: 'A channel of this name exists already' },
-  'channels.in-use': { status: 409, title: 'Rules name the channel' },
+  'channels.changed-meanwhile': {
+    status: 412,
+    title: 'The channel is no longer at the version that If-Match names',
+  },
+  'channels.in-use': { status: 409, title: 'Rules or settings name the channel' },
   'channels.too-many': { status: 409, title: 'No room for another channel' },
   'notifications.unknown': { status: 404, title: 'No such notification' },
   'notifications.not-dead': { status: 409, title: 'The notification is not dead' },

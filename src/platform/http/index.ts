@@ -1,4 +1,6 @@
+export * from './answer.js';
 export * from './decimal.js';
+export * from './etag.js';
 export * from './instant.decorator.js';
 export * from './list.decorator.js';
 export * from './market-query.dto.js';

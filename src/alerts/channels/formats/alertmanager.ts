@@ -1,6 +1,6 @@
 import { formatInstant } from '../../../contracts/index.js';
-import type { Item, Message } from '../../notifications/notice.js';
-import { linkOf, type TextStyle, textOf } from '../../notifications/texts.js';
+import type { Item, Message } from '../../messages/notice.js';
+import { linkOf, type TextStyle, textOf } from '../../messages/texts.js';
 
 export const ALERTMANAGER_MOST_ITEMS = 100;
 /** What Alertmanager writes while an alert has no end. */

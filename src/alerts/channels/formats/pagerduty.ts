@@ -1,6 +1,6 @@
 import { formatInstant, type Severity } from '../../../contracts/index.js';
-import type { Item } from '../../notifications/notice.js';
-import { heldText, linkOf, stopText, type TextStyle, textOf } from '../../notifications/texts.js';
+import type { Item } from '../../messages/notice.js';
+import { heldText, linkOf, stopText, type TextStyle, textOf } from '../../messages/texts.js';
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com/v2/enqueue';
 const MOST_SUMMARY = 1024;
@@ -16,16 +16,19 @@ const SEVERITIES: Readonly<Record<Severity, string>> = {
 export type PagerDutyEvent = Readonly<Record<string, unknown>>;
 
 /**
- * One event, or two for an alert that was over before anybody heard of it: it is put on record, at the lowest severity.
- * A firing and its resolve share their `dedup_key`, so what is sent again opens nothing new.
+ * One event, or two where nothing is to stay open: a test, and an alert that was over before anybody heard of it, are put on
+ * record at the lowest severity. So is what a resolve alone cannot say: that its rule is stopped. A firing and its resolve
+ * share their `dedup_key`, so what is sent again opens nothing new.
  */
 export function pagerDutyEvents(item: Item, routingKey: string, style: TextStyle): PagerDutyEvent[] {
   const key = { routing_key: routingKey, dedup_key: item.thread };
-  if (item.kind !== 'resolved') return [trigger(item, key, style)];
-  return [...(item.isMerged ? [trigger(item, key, style)] : []), { ...key, event_action: 'resolve' }];
+  const resolve = { ...key, event_action: 'resolve' };
+  if (item.isTest || item.isMerged || (item.kind === 'resolved' && item.stoppedUntilUs !== undefined))
+    return [trigger(item, 'info', key, style), resolve];
+  return [item.kind === 'resolved' ? resolve : trigger(item, SEVERITIES[item.severity], key, style)];
 }
 
-function trigger(item: Item, key: object, style: TextStyle): PagerDutyEvent {
+function trigger(item: Item, severity: string, key: object, style: TextStyle): PagerDutyEvent {
   const { title, body } = textOf(item, style);
   const link = linkOf(item, style.publicUrl);
   const notes = [heldText(item), stopText(item, style.timeZone)].filter((one) => one !== '');
@@ -37,7 +40,7 @@ function trigger(item: Item, key: object, style: TextStyle): PagerDutyEvent {
     payload: {
       summary: title.slice(0, MOST_SUMMARY),
       source: [item.source, item.symbol].filter((one) => one !== '').join(' ') || 'tapeline',
-      severity: item.isMerged ? 'info' : SEVERITIES[item.severity],
+      severity,
       timestamp: formatInstant(item.startedAtUs),
       component: item.symbol || undefined,
       class: item.ruleId ?? undefined,

@@ -1,4 +1,4 @@
-import type { Item, Message } from '../../notifications/notice.js';
+import type { Item, Message } from '../../messages/notice.js';
 import {
   heldText,
   instantText,
@@ -9,7 +9,7 @@ import {
   textOf,
   titleOf,
   wordOf,
-} from '../../notifications/texts.js';
+} from '../../messages/texts.js';
 
 const MOST_HEADER = 150;
 const MOST_SECTION = 3000;
@@ -31,17 +31,18 @@ export function slackBody(message: Message, style: TextStyle): Readonly<{ text: 
   return { text: cut(escapeSlack(title), MOST_SECTION), blocks: [header(title), ...blocks] };
 }
 
-export const escapeSlack = (text: string): string =>
+const escapeSlack = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 function blocksOf(item: Item, style: TextStyle): Block[] {
   const link = linkOf(item, style.publicUrl);
-  const notes = [`alert ${item.alertId}`, heldText(item), stopText(item, style.timeZone)].filter((one) => one !== '');
+  const stop = style.body === undefined ? stopText(item, style.timeZone) : ''; // else its text says so
+  const notes = [`alert ${item.alertId}`, heldText(item), stop].filter((one) => one !== '');
   return [
     style.body === undefined
       ? { type: 'section', fields: fieldsOf(item, style) }
       : section(textOf(item, style, escapeSlack).body),
-    { type: 'context', elements: [{ type: 'mrkdwn', text: cut(escapeSlack(notes.join(' | ')), MOST_FIELD) }] },
+    { type: 'context', elements: [markdown(escapeSlack(notes.join(' | ')), MOST_FIELD)] },
     ...(link === undefined
       ? []
       : [{ type: 'actions', elements: [{ type: 'button', text: { type: 'plain_text', text: 'Open' }, url: link }] }]),
@@ -61,9 +62,7 @@ function fieldsOf(item: Item, style: TextStyle): Block[] {
     ['Reason', item.reason === 'condition' ? '' : escapeSlack(item.reason ?? '')],
     ['Labels', escapeSlack(labels.join(', '))],
   ];
-  return fields
-    .filter(([, text]) => text !== '')
-    .map(([name, text]) => ({ type: 'mrkdwn', text: cut(`*${name}*\n${text}`, MOST_FIELD) }));
+  return fields.filter(([, text]) => text !== '').map(([name, text]) => markdown(`*${name}*\n${text}`, MOST_FIELD));
 }
 
 /** One alert of several. */
@@ -85,7 +84,9 @@ const header = (text: string): Block => ({
   type: 'header',
   text: { type: 'plain_text', text: cut(text, MOST_HEADER) },
 });
-const section = (text: string): Block => ({ type: 'section', text: { type: 'mrkdwn', text: cut(text, MOST_SECTION) } });
+const section = (text: string): Block => ({ type: 'section', text: markdown(text, MOST_SECTION) });
+/** Verbatim, or Slack would make links of what looks like an address or a name in a label. */
+const markdown = (text: string, most: number): Block => ({ type: 'mrkdwn', text: cut(text, most), verbatim: true });
 
 /** Cuts no escape and no surrogate pair in two. */
 function cut(text: string, most: number): string {

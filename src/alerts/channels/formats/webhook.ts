@@ -1,6 +1,6 @@
 import { formatInstant } from '../../../contracts/index.js';
-import { type Item, type Message, statusOf } from '../../notifications/notice.js';
-import { linkOf, type TextStyle, textOf } from '../../notifications/texts.js';
+import { type Item, type Message, statusOf } from '../../messages/notice.js';
+import { linkOf, type TextStyle, textOf } from '../../messages/texts.js';
 
 /** Keeps a body below 20 kB, which is what Standard Webhooks asks for. */
 export const WEBHOOK_MOST_ITEMS = 20;

@@ -69,6 +69,20 @@ describe('a text', () => {
     expect(body).toMatch(/^Rule: BTC price high[^]*The template of this channel failed: names \{colour\}/);
   });
 
+  it('says that a rule is stopped whatever the template says', () => {
+    const style = { channel: 'ops', body: 'just {rule}' };
+    const stopped = item({ stoppedUntilUs: AT });
+    const said = 'This rule notified too often: what it fires is held back until 2026-03-01T12:30:15Z.';
+    expect(textOf(item(), style).body).toBe('just BTC price high');
+    expect(textOf(stopped, style).body).toBe(`just BTC price high\n${said}`);
+    for (const one of [message(stopped), message(stopped, item())])
+      expect(JSON.stringify(slackBody(one, style).blocks).split('too often')).toHaveLength(2);
+  });
+
+  it('of a test is titled so', () => {
+    expect(textOf(item({ isTest: true }), { channel: 'ops' }).title).toMatch(/^\[TEST\] high BTCUSDT/);
+  });
+
   it('follows daylight saving in its zone', () => {
     const summer = Date.UTC(2026, 6, 1, 12) * 1000;
     expect(instantText(AT, 'America/New_York')).toBe('2026-03-01 07:30:15 GMT-5');
@@ -104,6 +118,7 @@ describe('a message', () => {
       ]) {
         const { text, blocks } = slackBody(one, style);
         const told = JSON.stringify({ text, blocks: blocks.slice(1) });
+        expect(told.split('"type":"mrkdwn"').length).toBe(told.split('"verbatim":true').length);
         expect(told).not.toMatch(/<!(everyone|here|channel)/);
         expect(blocks.length).toBeLessThanOrEqual(50);
         for (const block of blocks as { text?: { text: string }; fields?: { text: string }[] }[]) {
@@ -148,6 +163,10 @@ describe('a message', () => {
       { event_action: 'resolve' },
     ]);
     expect(new Set(events.map((event) => event.dedup_key)).size).toBe(1);
+    expect(pagerDutyEvents(item({ isTest: true }), 'k'.repeat(32), { channel: 'ops' })).toMatchObject([
+      { event_action: 'trigger', payload: { severity: 'info' } },
+      { event_action: 'resolve' },
+    ]);
     expect(pagerDutyEvents(nasty, 'k'.repeat(32), { channel: 'ops' })[0]).toMatchObject({
       payload: { summary: expect.toSatisfy((summary: string) => summary.length <= 1024) },
     });
@@ -159,5 +178,15 @@ describe('a message', () => {
     expect(subject.length).toBeLessThanOrEqual(200);
     expect(messageId).toBe(`<${item().notificationId}@tapeline>`);
     expect(mailOf(message(item(), item(over)), { channel: 'ops' }).subject).toBe('[2 ALERTS] 1 firing, 1 resolved');
+  });
+
+  it('by mail answers the mails that its firings went out in', () => {
+    const answered = (...items: [Item, ...Item[]]): string[] =>
+      mailOf(message(...items), { channel: 'ops' }).references;
+    const [one, other] = [item({ ...over, toldIn: 'm1' }), item({ ...over, toldIn: 'm2' })];
+    expect(answered(one)).toEqual(['<m1@tapeline>']);
+    expect(answered(one, one, other)).toEqual(['<m1@tapeline>', '<m2@tapeline>']);
+    expect(answered(one, item())).toEqual([]);
+    expect(answered(item({ ...over, isMerged: true }))).toEqual([]);
   });
 });

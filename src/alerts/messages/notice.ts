@@ -31,20 +31,25 @@ export type Item = Notice &
     notificationId: string;
     /** The same for a firing and its resolve. */
     thread: string;
+    /** Of a resolve: the id of the message that its firing went out in. */
+    toldIn?: string;
     /** A resolve whose firing was never delivered: both are told in one. */
     isMerged: boolean;
     /** Firings that were held back since the last one was told. */
     held: number;
     /** With this notice the rule is stopped: it notified too often. */
     stoppedUntilUs?: number;
+    /** There is no such alert: somebody tests a channel. */
+    isTest?: true;
   }>;
 
 /** What goes out in one piece. `id` stays the same however often it is tried. */
 export type Message = Readonly<{ id: string; items: readonly [Item, ...Item[]] }>;
 
-export type Status = 'firing' | 'no-data' | 'resolved' | 'fired-and-resolved';
+export type Status = 'firing' | 'no-data' | 'resolved' | 'fired-and-resolved' | 'test';
 
-export function statusOf({ kind, isMerged }: Pick<Item, 'kind' | 'isMerged'>): Status {
+export function statusOf({ kind, isMerged, isTest }: Pick<Item, 'kind' | 'isMerged' | 'isTest'>): Status {
+  if (isTest) return 'test';
   if (kind === 'resolved') return isMerged ? 'fired-and-resolved' : 'resolved';
   return kind === 'fired' ? 'firing' : 'no-data';
 }

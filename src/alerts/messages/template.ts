@@ -63,7 +63,8 @@ export function compileTemplate(text: string): Template {
       parts
         .map((part) => {
           if (typeof part === 'string') return part;
-          return escape('name' in part ? values[part.name] : (values.labels[part.label] ?? ''));
+          if ('name' in part) return escape(values[part.name]);
+          return escape(Object.hasOwn(values.labels, part.label) ? values.labels[part.label]! : '');
         })
         .join('')
         .slice(0, MOST_RENDERED),

@@ -12,8 +12,14 @@ export class NotificationSettingsStore {
     return { ...DEFAULT_SETTINGS, ...rows[0]?.body };
   }
 
-  async write(settings: NotificationSettings): Promise<void> {
-    await this.dataSource.query(
+  /** As they are until `tx` ends: nobody else changes them meanwhile. */
+  async lock(tx: EntityManager): Promise<NotificationSettings> {
+    await tx.query('lock table alerts.settings in share row exclusive mode');
+    return this.read(tx);
+  }
+
+  async write(tx: EntityManager, settings: NotificationSettings): Promise<void> {
+    await tx.query(
       `insert into alerts.settings (body) values ($1) on conflict (one_row) do update set body = excluded.body, changed_at = now()`,
       [JSON.stringify(settings)],
     );

@@ -20,23 +20,29 @@ const WORDS: Readonly<Record<Status, string>> = {
   'no-data': 'NO DATA',
   resolved: 'RESOLVED',
   'fired-and-resolved': 'FIRED AND RESOLVED',
+  test: 'TEST',
 };
 const MOST_LINE = 500;
 
 export const wordOf = (item: Item): string => WORDS[statusOf(item)];
 
-/** What one notice says: by the channel's templates; where they fail, the default text and why. */
+/**
+ * What one notice says: by the channel's templates; where they fail, the default text and why. That a rule is stopped is said
+ * whatever they say.
+ */
 export function textOf(item: Item, style: TextStyle, escape?: (value: string) => string): Text {
   const fill = escape ?? ((value: string): string => value);
   const standard = { title: fill(titleOf(item)), body: fill(bodyOf(item, style)) };
   if (style.title === undefined && style.body === undefined) return standard;
   try {
     const values = valuesOf(item, style);
-    const written = {
-      title: style.title === undefined ? standard.title : compileTemplate(style.title).render(values, escape),
-      body: style.body === undefined ? standard.body : compileTemplate(style.body).render(values, escape),
+    const title = style.title === undefined ? '' : compileTemplate(style.title).render(values, escape);
+    const body = style.body === undefined ? '' : compileTemplate(style.body).render(values, escape);
+    const stop = fill(stopText(item, style.timeZone));
+    return {
+      title: title.trim() === '' ? standard.title : title,
+      body: style.body === undefined ? standard.body : stop === '' ? body : `${body}\n${stop}`,
     };
-    return { title: written.title.trim() === '' ? standard.title : written.title, body: written.body };
   } catch (error) {
     return {
       ...standard,

@@ -37,6 +37,10 @@ describe('a template', () => {
     expect(thrown).toMatchObject({ position, expected: expect.stringContaining(expected) });
   });
 
+  it.each(['constructor', '__proto__', 'toString'])('fills in nothing for a label %s that is not there', (name) =>
+    expect(compileTemplate(`a{labels.${name}}b`).render(VALUES, (value) => value.trim())).toBe('ab'),
+  );
+
   it('of any text is refused or filled in, in a bounded size', () =>
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('{', '}', 'rule', 'labels.team', ' ', '.', 'é') }), (text) => {
