@@ -10,12 +10,16 @@ import { type Connection, DatabaseModule } from './platform/database/index.js';
 import { ObservabilityModule } from './platform/observability/index.js';
 import { ProcessingModule } from './processing/index.js';
 import { StreamingModule } from './streaming/index.js';
+import { UploadsModule } from './uploads/index.js';
+import { WebhooksModule } from './webhooks/index.js';
 
 const MODULES: Record<ModuleName, new () => object> = {
   ingestion: IngestionModule,
   processing: ProcessingModule,
   aggregation: AggregationModule,
   alerts: AlertsModule,
+  uploads: UploadsModule,
+  webhooks: WebhooksModule,
   streaming: StreamingModule,
   dashboard: DashboardModule,
 };

@@ -8,5 +8,8 @@ export * from './feeds.js';
 export * from './ingestion.events.js';
 export * from './instant.js';
 export * from './interval.js';
+export * from './log.js';
 export * from './processing.events.js';
 export * from './trade.js';
+export * from './uploads.events.js';
+export * from './webhooks.events.js';

@@ -25,7 +25,16 @@ import { IsCidr } from './cidr.decorator.js';
 import { durationMs, durationText, UNIT_MS } from './duration.js';
 import { type PollSetting, readPolls } from './poll-settings.js';
 
-export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'alerts', 'streaming', 'dashboard'] as const;
+export const MODULE_NAMES = [
+  'ingestion',
+  'processing',
+  'aggregation',
+  'alerts',
+  'uploads',
+  'webhooks',
+  'streaming',
+  'dashboard',
+] as const;
 export type ModuleName = (typeof MODULE_NAMES)[number];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
