@@ -5,6 +5,7 @@ export * from './candle-body.js';
 export * from './decimal.js';
 export * from './event.js';
 export * from './feeds.js';
+export * from './file-body.js';
 export * from './ingestion.events.js';
 export * from './instant.js';
 export * from './interval.js';

@@ -27,7 +27,9 @@ export type FileData = Readonly<{
     truncated: number;
     replaced: number;
   }>;
-  /** Why it failed. */
+  /** How much of it is read, in percent with one decimal. */
+  percent: number;
+  /** Why it failed, or what of it was left out. */
   error: string | null;
   receivedAtUs: number;
   finishedAtUs: number | null;

@@ -11,6 +11,8 @@ export type ReadOptions = Readonly<{
   /** Of trades: canonical or venue spelling, and where they are from. */
   symbol?: string;
   source?: string;
+  /** As the client called the file: archives of trades tell their symbol there. */
+  name?: string;
 }>;
 
 /** What a line says, before it has a place in a file. */
