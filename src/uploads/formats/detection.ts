@@ -1,4 +1,5 @@
 import type { LineFormat } from './format.js';
+import { isTrace } from './plain-text.js';
 
 /** A line that no format likes more than so much says nothing of its file: prose, a stack trace, a banner. */
 const LEAST_LIKENESS = 0.1;
@@ -8,13 +9,16 @@ const LEAST_SHARE = 0.1;
 /** How surely a single line must be of another format than its file's. */
 const LEAST_FALLBACK = 0.6;
 
-/** The format that the lines look like most, the first of those alike; undefined where they look like none. */
+/**
+ * The format that the lines look like most, the first of those alike; undefined where they look like none. Lines of stack
+ * traces stand in files of every format, and say nothing.
+ */
 export function detectAmong(formats: readonly LineFormat[], lines: readonly string[]): LineFormat | undefined {
   const sums = formats.map(() => 0);
-  let [blanks, telling] = [0, 0];
+  let [silent, telling] = [0, 0];
   for (const line of lines) {
-    if (line.trim() === '') {
-      blanks++;
+    if (line.trim() === '' || isTrace(line)) {
+      silent++;
       continue;
     }
     const likenesses = formats.map((format) => format.likeness(line));
@@ -22,7 +26,7 @@ export function detectAmong(formats: readonly LineFormat[], lines: readonly stri
     telling++;
     for (const [index, likeness] of likenesses.entries()) sums[index]! += likeness;
   }
-  if (telling === 0 || telling < (lines.length - blanks) * LEAST_SHARE) return undefined;
+  if (telling === 0 || telling < (lines.length - silent) * LEAST_SHARE) return undefined;
   const most = Math.max(...sums);
   return most / telling >= LEAST_MEAN ? formats[sums.indexOf(most)] : undefined;
 }

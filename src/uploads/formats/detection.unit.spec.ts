@@ -45,6 +45,15 @@ describe('detecting the format of a file', () => {
     expect(detectFormat(lines)?.name).toBe('text');
   });
 
+  it.each([
+    ['json', '{"level":50,"msg":"failed"}'],
+    ['logfmt', 'ts=2024-08-09T00:05:04Z level=error msg=failed'],
+    ['nginx-error', '2024/08/09 00:05:04 [error] 123#0: *1 failed, client: 1.2.3.4, server: a'],
+  ])('is not moved by the traces in a file of %s', (name, line) => {
+    const lines = repeat(line, 5).flatMap((one) => [one, ...repeat('\tat a.B.c(B.java:1)', 9), 'Caused by: x.Y: z']);
+    expect(detectFormat(lines)?.name).toBe(name);
+  });
+
   it('reads a mixed file as what most of it is', () => {
     expect(detectFormat([...repeat('{"a":1}', 60), ...repeat('2024-08-09 00:05:04 up', 40)])?.name).toBe('json');
     expect(detectFormat([...repeat('{"a":1}', 30), ...repeat('2024-08-09 00:05:04 up', 70)])?.name).toBe('text');

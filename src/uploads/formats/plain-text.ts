@@ -65,8 +65,8 @@ function withoutColour(piece: string): string {
 const TRACES = ['Caused by: ', 'Suppressed: ', 'Traceback (most recent call last)', 'goroutine ', 'stack backtrace:'];
 const INDENTED_TRACES = ['at ', '... ', 'Caused by: ', 'Suppressed: ', 'File "'];
 
-/** A line that is always a part of the one before it. */
-function isTrace(line: string): boolean {
+/** A line of a stack trace: always a part of the one before it, whatever that one's format. */
+export function isTrace(line: string): boolean {
   const head = line.slice(0, 200);
   const inner = head.trimStart();
   if (inner.length < head.length) return INDENTED_TRACES.some((start) => inner.startsWith(start));
