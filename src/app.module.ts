@@ -8,6 +8,7 @@ import { BusModule } from './platform/bus/index.js';
 import { ConfigModule, type ModuleName, type Settings } from './platform/config/index.js';
 import { type Connection, DatabaseModule } from './platform/database/index.js';
 import { ObservabilityModule } from './platform/observability/index.js';
+import { OutboundModule } from './platform/outbound/index.js';
 import { ProcessingModule } from './processing/index.js';
 import { StreamingModule } from './streaming/index.js';
 import { UploadsModule } from './uploads/index.js';
@@ -35,6 +36,7 @@ export class AppModule {
         ObservabilityModule.for(logger),
         DatabaseModule.for(embedded),
         BusModule,
+        OutboundModule,
         ...settings.MODULES.map((name) => MODULES[name]),
       ],
     };

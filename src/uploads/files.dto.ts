@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
-import { FILE_STATUSES, type FileStatus } from '../contracts/index.js';
+import { FILE_SOURCES, FILE_STATUSES, type FileStatus } from '../contracts/index.js';
 import { CursorParameter, LimitParameter } from '../platform/http/index.js';
 import { FORMATS } from './formats/registry.js';
 import { charsetNamed } from './reading/charset.js';
@@ -58,9 +58,12 @@ export class UploadQuery {
   @Matches(/^[A-Za-z0-9._:/-]{1,40}$/, { message: 'must be a symbol such as BTCUSDT or BTC-USD' })
   symbol?: string;
 
-  @ApiPropertyOptional({ description: 'Of trades: what they are recorded under, where the format leaves it open.' })
+  @ApiPropertyOptional({
+    enum: FILE_SOURCES,
+    description: 'Of trades: what they are recorded under, where the format leaves it open.',
+  })
   @IsOptional()
-  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be a source such as upload' })
+  @IsIn(FILE_SOURCES, { message: `must be one of ${FILE_SOURCES.join(', ')}` })
   source?: string;
 
   @ApiPropertyOptional({ enum: ['true', 'false'], description: 'Read it although the same content came before.' })

@@ -39,7 +39,7 @@ export function serveRawBodies(instance: FastifyInstance): void {
     { parseAs: 'buffer' },
     (request, body: Buffer, done) => {
       if (isRaw(request)) done(null, body);
-      else done(new AppError('http.unsupported-media-type', 'This route takes application/json'));
+      else done(new AppError('http.unsupported-media-type', 'This route takes no forms of this kind'));
     },
   );
 }

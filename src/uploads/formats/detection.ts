@@ -14,6 +14,19 @@ const LEAST_FALLBACK = 0.6;
  * traces stand in files of every format, and say nothing.
  */
 export function detectAmong(formats: readonly LineFormat[], lines: readonly string[]): LineFormat | undefined {
+  const byLine = detectByLine(formats, lines);
+  const told = lines.filter((line) => line.trim() !== '');
+  let [best, most] = [byLine?.format, byLine?.mean ?? LEAST_MEAN];
+  for (const format of formats) {
+    const likeness = format.likenessOfFirst?.(told) ?? 0;
+    if (likeness > most) [best, most] = [format, likeness];
+  }
+  return best;
+}
+
+type Found = Readonly<{ format: LineFormat; mean: number }>;
+
+function detectByLine(formats: readonly LineFormat[], lines: readonly string[]): Found | undefined {
   const sums = formats.map(() => 0);
   let [silent, telling] = [0, 0];
   for (const line of lines) {
@@ -28,7 +41,8 @@ export function detectAmong(formats: readonly LineFormat[], lines: readonly stri
   }
   if (telling === 0 || telling < (lines.length - silent) * LEAST_SHARE) return undefined;
   const most = Math.max(...sums);
-  return most / telling >= LEAST_MEAN ? formats[sums.indexOf(most)] : undefined;
+  const mean = most / telling;
+  return mean >= LEAST_MEAN ? { format: formats[sums.indexOf(most)]!, mean } : undefined;
 }
 
 /**

@@ -53,6 +53,8 @@ export type LineFormat<Memory = unknown> = Readonly<{
    * another format for a line that the file's own cannot read.
    */
   likeness: (text: string) => number;
+  /** The same of a file's first lines together, where a single one does not tell: a table's header does. */
+  likenessOfFirst?: (lines: readonly string[]) => number;
 }>;
 
 export const NOTHING: Reading = { kind: 'nothing' };

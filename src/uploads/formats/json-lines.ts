@@ -34,7 +34,7 @@ export const json: LineFormat<null> = {
 const [OPEN, CLOSE, QUOTE, COMMA] = [0x7b, 0x7d, 0x22, 0x2c];
 
 /** Without blanks, a byte order mark, and the comma of a list. */
-function objectText(text: string): string {
+export function objectText(text: string): string {
   const line = text.charCodeAt(0) === BOM ? text.slice(1).trim() : text.trim();
   return line.charCodeAt(line.length - 1) === COMMA ? line.slice(0, -1).trimEnd() : line;
 }

@@ -1,4 +1,6 @@
 import { accessLog } from './access-log.js';
+import { binanceAggTrades, binanceTrades } from './binance-archive.js';
+import { csv } from './csv.js';
 import { detectAmong, fallbackAmong } from './detection.js';
 import { apacheError, nginxError } from './error-log.js';
 import type { LineFormat } from './format.js';
@@ -7,6 +9,8 @@ import { logfmt } from './logfmt.js';
 import { text } from './plain-text.js';
 import { syslog3164 } from './syslog-3164.js';
 import { syslog5424 } from './syslog-5424.js';
+import { tradesCsv } from './trades-csv.js';
+import { tradesJson } from './trades-json.js';
 
 /** All formats. Where a file looks as much like one as like another, the first of them reads it. */
 export const FORMATS = [
@@ -15,6 +19,11 @@ export const FORMATS = [
   accessLog,
   nginxError,
   apacheError,
+  binanceTrades,
+  binanceAggTrades,
+  tradesCsv,
+  tradesJson,
+  csv,
   json,
   logfmt,
   text,
