@@ -8,11 +8,12 @@ import { bareInsert } from './bare-insert.js';
 import { Load } from './load.js';
 import { packing } from './packing.js';
 import { SseLatency } from './sse-latency.js';
+import { uploads } from './uploads.js';
 
 type Figures = Record<string, string | number>;
 type Bench = (short: boolean) => Promise<Figures>;
 
-const BENCHES: Record<string, Bench> = { latency, throughput, memory, analytics, packing };
+const BENCHES: Record<string, Bench> = { latency, throughput, memory, analytics, packing, uploads };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -16,8 +16,15 @@ export class SseLatency {
   }
 
   /** Figures so far, in milliseconds, and a fresh start. */
-  take(): { count: number; p50Ms: number; p99Ms: number; maxMs: number } {
-    const sorted = Float64Array.from(this.latenciesUs.splice(0)).sort();
+  take(): ReturnType<SseLatency['figures']> {
+    const figures = this.figures();
+    this.latenciesUs.length = 0;
+    return figures;
+  }
+
+  /** Figures so far, in milliseconds. */
+  figures(): { count: number; p50Ms: number; p99Ms: number; maxMs: number } {
+    const sorted = Float64Array.from(this.latenciesUs).sort();
     const at = (share: number): number =>
       Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]! / 10) / 100;
     return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };

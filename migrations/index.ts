@@ -8,6 +8,10 @@ import { AggregationRollups1700000000007 } from './1700000000007-aggregation-rol
 import { AggregationAnomalies1700000000008 } from './1700000000008-aggregation-anomalies.js';
 import { ProcessingPacking1700000000009 } from './1700000000009-processing-packing.js';
 import { Alerts1700000000010 } from './1700000000010-alerts.js';
+import { BusDeadLetters1700000000011 } from './1700000000011-bus-dead-letters.js';
+import { Uploads1700000000012 } from './1700000000012-uploads.js';
+import { ProcessingLogs1700000000013 } from './1700000000013-processing-logs.js';
+import { Webhooks1700000000014 } from './1700000000014-webhooks.js';
 
 /** In the order in which they run. */
 export const MIGRATIONS = [
@@ -21,4 +25,8 @@ export const MIGRATIONS = [
   AggregationAnomalies1700000000008,
   ProcessingPacking1700000000009,
   Alerts1700000000010,
+  BusDeadLetters1700000000011,
+  Uploads1700000000012,
+  ProcessingLogs1700000000013,
+  Webhooks1700000000014,
 ];

@@ -8,14 +8,19 @@ import { BusModule } from './platform/bus/index.js';
 import { ConfigModule, type ModuleName, type Settings } from './platform/config/index.js';
 import { type Connection, DatabaseModule } from './platform/database/index.js';
 import { ObservabilityModule } from './platform/observability/index.js';
+import { OutboundModule } from './platform/outbound/index.js';
 import { ProcessingModule } from './processing/index.js';
 import { StreamingModule } from './streaming/index.js';
+import { UploadsModule } from './uploads/index.js';
+import { WebhooksModule } from './webhooks/index.js';
 
 const MODULES: Record<ModuleName, new () => object> = {
   ingestion: IngestionModule,
   processing: ProcessingModule,
   aggregation: AggregationModule,
   alerts: AlertsModule,
+  uploads: UploadsModule,
+  webhooks: WebhooksModule,
   streaming: StreamingModule,
   dashboard: DashboardModule,
 };
@@ -31,6 +36,7 @@ export class AppModule {
         ObservabilityModule.for(logger),
         DatabaseModule.for(embedded),
         BusModule,
+        OutboundModule,
         ...settings.MODULES.map((name) => MODULES[name]),
       ],
     };

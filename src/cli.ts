@@ -22,6 +22,13 @@ const USAGE = `Tapeline ${VERSION}: tools of the same image
                               serve the simulated markets on loopback as a server of that venue:
                               ${simulatedFaces.join(', ')}
   test-rules FILE [FILE ...]  run tests of alert rules: input series, and the alerts that must come of them
+  dead-letters list|groups [--stage S] [--code C] [--source KIND[:ID]] [--state S] [--fingerprint F] [--q TEXT]
+               [--from T] [--to T] [--limit 20]
+                              what could not be read, accepted, handled or delivered
+  dead-letters show ID        one of them with its payload and attempts
+  dead-letters replay ID … | FILTER [--rate 50] [--dry-run]
+                              do it again; a running Tapeline carries it out, else the next start
+  dead-letters discard ID … | FILTER --reason TEXT [--by NAME]
   doctor                      settings in force (secrets masked) and whether the database answers
 `;
 
@@ -31,6 +38,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   seed: async (args) => (await import('./cli-seed.js')).runSeed(args),
   replay: runReplay,
   simulate: runSimulate,
+  'dead-letters': async (args) => (await import('./cli-dead-letters.js')).runDeadLetters(args),
   'test-rules': async (args) => (await import('./cli-test-rules.js')).runTestRules(args),
   doctor: runDoctor,
 };

@@ -5,7 +5,13 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './platform/config/index.js';
 import type { Connection } from './platform/database/index.js';
-import { answerFrameworkError, ProblemFilter, serveOpenApi, validationPipe } from './platform/http/index.js';
+import {
+  answerFrameworkError,
+  ProblemFilter,
+  serveOpenApi,
+  serveRawBodies,
+  validationPipe,
+} from './platform/http/index.js';
 import { correlationIdOf } from './platform/observability/index.js';
 import { VERSION } from './version.js';
 
@@ -32,6 +38,12 @@ export async function createApp(
   });
   // a page of another origin can send texts and forms without asking first, but not JSON
   adapter.getInstance().removeContentTypeParser('text/plain');
+  serveRawBodies(adapter.getInstance());
+  // a route that takes files reads their body itself, as it comes; on every other one it is of no type that is taken
+  adapter.getInstance().addContentTypeParser('multipart/form-data', (request, _body, done) => {
+    const { multipart } = request.routeOptions.config as { multipart?: boolean };
+    done(multipart === true ? null : Object.assign(new Error('This route takes no files'), { statusCode: 415 }));
+  });
   app.useLogger(app.get(NestPinoLogger));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());

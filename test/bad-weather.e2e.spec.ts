@@ -156,7 +156,7 @@ describe('a poison event', () => {
       ); // skip the back-off
       expect(
         await database.dataSource.query(
-          `select source_id, stage, attempts, payload::json->'data'->>'series' as series from bus.dead_letter order by 1`,
+          `select source_id, stage, attempts, convert_from(payload, 'UTF8')::json->'data'->>'series' as series from bus.dead_letter order by 1`,
         ),
       ).toEqual(
         ['aggregation.merge-candles', 'ingestion.track-recorded'].map((source_id) => ({

@@ -51,6 +51,7 @@ describe('the command line', () => {
     await app.ready();
     expect((await cli('migrate', 'version')).out).toContain(`(${APPLIED.length} applied)`);
     expect((await cli('doctor')).out).toMatch(/FEEDS=simulator[^]*database: PostgreSQL 18/);
+    expect((await cli('dead-letters', 'groups')).out).toBe('no letters\n');
     const refused = await cli('migrate', 'down');
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('Stop it first')]);
     expect((await cli('migrate', 'version')).out).toContain(`(${APPLIED.length} applied)`);
@@ -65,6 +66,10 @@ describe('the command line', () => {
       ['replay'],
       ['replay', '--file', 'x', '--speed', 'fast'],
       ['simulate', '--colour', 'red'],
+      ['dead-letters'],
+      ['dead-letters', 'show'],
+      ['dead-letters', 'list', '--stage', 'odd'],
+      ['dead-letters', 'discard', '17'],
     ]) {
       const { code, err } = await cli(...args);
       expect([args.join(' '), code, err]).toEqual([

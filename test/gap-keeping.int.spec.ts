@@ -104,6 +104,26 @@ describe('the gaps of a series', () => {
     await eventually(async () => expect(await incompleteMinutes('LATEUSD')).toEqual([]));
   });
 
+  it('are parted by a long run in the middle, as a file has it, whose candles are complete then', async () => {
+    const run = (from: number): number[] => Array.from({ length: 150 }, (_, at) => from + at);
+    record('RUNUSD', [100_000]);
+    await eventually(async () => expect(await gapsOf('RUNUSD')).toEqual(['0-99999 unfillable']));
+    record('RUNUSD', [...run(50_000), ...run(20_000), 70_000]);
+    await eventually(async () =>
+      expect((await gapsOf('RUNUSD')).toSorted()).toEqual([
+        '0-19999 unfillable',
+        '20150-49999 unfillable',
+        '50150-99999 unfillable',
+      ]),
+    );
+    record('RUNUSD', run(50_150));
+    await eventually(async () => expect(await gapsOf('RUNUSD')).toContain('50300-99999 unfillable'));
+    await eventually(async () =>
+      expect(await incompleteMinutes('RUNUSD')).toEqual([20_000, 20_149, 50_000, 50_299, 70_000, 100_000]),
+    );
+    expect(await holesOf('RUNUSD')).toEqual([]);
+  });
+
   it('are looked for again when asked for: given up ones, and older ones than the series', async () => {
     record('ASKUSD', [100, 101, 110]);
     await eventually(async () => expect(await holesOf('ASKUSD')).toEqual(['102-109']));

@@ -478,6 +478,42 @@ describe('a receiver in trouble', () => {
     expect(new Set(hook.received.map(({ headers }) => headers['webhook-id']))).toContain(dead.id);
   });
 
+  it('leaves a dead letter, which is replayed from there, and closed when it goes out by itself', async () => {
+    await database.dataSource.query('truncate bus.dead_letter');
+    await webhook();
+    hook.behave(() => ({ status: 400, text: 'no_text' }));
+    const fired = notice();
+    await tell(fired, 'ops');
+    await becomes(fired, { fired: 'dead' });
+    const letter = async () => (await send('GET', 'dead-letters?source=notification:ops')).body.items[0];
+    const { id } = await letter();
+    expect(await letter()).toMatchObject({
+      stage: 'deliver',
+      code: 'deliver.failed',
+      message: 'client-error: HTTP 400: no_text',
+      state: 'dead',
+    });
+    expect((await send('POST', `dead-letters/${id}/replay`)).body).toMatchObject({
+      id,
+      state: 'dead',
+      attempts: [{}, { error: 'client-error: HTTP 400: no_text' }],
+    });
+    hook.behave(() => ({ status: 200 }));
+    expect((await send('POST', `dead-letters/${id}/replay`)).body).toMatchObject({ id, state: 'replayed' });
+    await becomes(fired, { fired: 'sent' });
+    expect((await send('GET', 'dead-letters?source=notification')).body.items).toHaveLength(1);
+
+    hook.behave(() => ({ status: 410, text: 'gone' }));
+    const another = notice();
+    await tell(another, 'ops');
+    await becomes(another, { fired: 'dead' });
+    expect(await letter()).toMatchObject({ state: 'dead', message: 'gone: HTTP 410: gone' });
+    hook.behave(() => ({ status: 200 }));
+    expect((await send('POST', 'channels/ops/test')).body).toMatchObject({ ok: true });
+    await becomes(another, { fired: 'sent' });
+    expect(await letter()).toMatchObject({ state: 'replayed' });
+  });
+
   it('that stands at a forbidden address by now is not reached, though it was once allowed', async () => {
     await webhook();
     await database.dataSource.query(

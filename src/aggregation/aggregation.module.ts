@@ -19,6 +19,7 @@ import { CustomController } from './custom/custom.controller.js';
 import { CustomPointStore } from './custom/custom-point.store.js';
 import { CustomPoints } from './custom/custom-points.service.js';
 import { CustomRetention } from './custom/custom-retention.service.js';
+import { LogLineCounter } from './custom/log-line-counter.handler.js';
 import { FlowController } from './flow/flow.controller.js';
 import { FlowStore } from './flow/flow.store.js';
 import { BarStore } from './indicators/bar.store.js';
@@ -64,6 +65,7 @@ import { Windows } from './windows/windows.service.js';
     CustomPointStore,
     CustomRetention,
     Listening,
+    LogLineCounter,
     DayVolumes,
     GapStore,
     RollupMerger,

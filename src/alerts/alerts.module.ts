@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { makeCounterProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
+import { ChannelCircuits } from './channels/channel-circuits.service.js';
 import { ChannelSender } from './channels/channel-sender.service.js';
 import { ChannelStore } from './channels/channel.store.js';
 import { ChannelsController } from './channels/channels.controller.js';
@@ -10,6 +11,7 @@ import { TargetGuard } from './channels/target-guard.service.js';
 import { Delivery } from './notifications/delivery.service.js';
 import { DeliveryStore } from './notifications/delivery.store.js';
 import { NoticeStore } from './notifications/notice.store.js';
+import { NotificationLetters } from './notifications/notification-letters.service.js';
 import { NOTIFICATION_METRICS, NotificationMetrics } from './notifications/notification-metrics.service.js';
 import { NotificationSettingsStore } from './channels/notification-settings.store.js';
 import { NotificationStore } from './notifications/notification.store.js';
@@ -48,6 +50,7 @@ import { Silences } from './silences/silences.service.js';
     SilencesController,
   ],
   providers: [
+    ChannelCircuits,
     ChannelSender,
     ChannelStore,
     Channels,
@@ -57,6 +60,7 @@ import { Silences } from './silences/silences.service.js';
     Delivery,
     DeliveryStore,
     NoticeStore,
+    NotificationLetters,
     NotificationMetrics,
     ...NOTIFICATION_METRICS,
     NotificationSettingsStore,

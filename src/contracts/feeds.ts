@@ -18,5 +18,16 @@ export const CUSTOM_SOURCE = 'custom';
 /** Of a custom series. */
 export const SERIES_NAME = /^[a-z][a-z0-9._-]{0,79}$/;
 
-/** Whether the venue says who the taker was; where it does not, there is no telling buys from sells. */
-export const tellsSides = (source: string): boolean => source !== 'finnhub' && !isPolled(source);
+/** Where trades of files stand that are of no feed, and what stands for their exchange; no feed may be called so. */
+export const UPLOAD_SOURCE = 'upload';
+export const UPLOAD_EXCHANGE = 'Upload';
+
+/** What trades of files may be recorded under; of a feed only where they have its ids. */
+export const FILE_SOURCES = [UPLOAD_SOURCE, 'binance'] as const;
+
+/**
+ * Whether the venue says who the taker was; where it does not, there is no telling buys from sells. Of files some say it
+ * and some do not.
+ */
+export const tellsSides = (source: string): boolean =>
+  source !== 'finnhub' && source !== UPLOAD_SOURCE && !isPolled(source);

@@ -30,3 +30,7 @@ export const TradesRejectedV1 = durable<TradesRejectedV1Data>('processing.trades
 
 /** Trades that found the queue in front of recording full. Where the venue can give them again they are fetched. */
 export const TradesDroppedV1 = volatile<TradesReceivedV1Data>('processing.trades-dropped.v1');
+
+/** Events of webhooks that are recorded now, by the delivery each came with. */
+export type EventsRecordedV1Data = Readonly<{ deliveryIds: readonly string[] }>;
+export const EventsRecordedV1 = durable<EventsRecordedV1Data>('processing.events-recorded.v1');

@@ -13,6 +13,7 @@ import { Bus, DeadLetters } from '../platform/bus/index.js';
 import { Settings } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { HealthParts, type HealthReport, nowUs } from '../platform/observability/index.js';
+import { Circuits } from '../platform/outbound/index.js';
 import type { Connector, FrameError } from './connectors/connector.js';
 import { CONNECTORS } from './connectors/registry.js';
 import { CoverageStore } from './coverage.store.js';
@@ -34,7 +35,8 @@ import { VenueHistory } from './venue-history.service.js';
 import { VenueProducts } from './venue-products.service.js';
 import { VenueRest } from './venue-rest.service.js';
 
-const PAYLOAD_SHOWN = 4096;
+/** Of a frame; more cannot be replayed, but a venue that sends garbage must not fill the disk. */
+const MOST_FRAME_BYTES = 16 * 1024;
 /** A feed that tries to connect for longer makes the process not ready. */
 const CONNECT_BUDGET_MS = 120_000;
 /** Of the request weight a minute, where a venue has a list of symbols but no history. */
@@ -64,6 +66,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly unheard: UnheardSpells,
     private readonly metrics: FeedMetrics,
     private readonly pollMetrics: PollMetrics,
+    private readonly circuits: Circuits,
     health: HealthParts,
   ) {
     health.register({ name: 'feeds', gatesReadiness: true, check: () => this.report() });
@@ -117,6 +120,7 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       keepFrame: (source, { code, message, raw }) => this.keepFrame(source, code, message, raw),
       changed: (source, state, reason) => this.changed(source, state, reason),
       metrics: this.pollMetrics,
+      watchCircuit: (source, symbol, circuit, nowMs) => this.circuits.register(`${source} ${symbol}`, circuit, nowMs),
     });
   }
 
@@ -162,9 +166,12 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Feeds that ask one address share its request weight, as the two of Coinbase do. */
-  private restOf(restUrl: string, { history }: Connector): VenueRest {
-    const rest = this.rests.get(restUrl) ?? new VenueRest(history?.weightPerMinute ?? LIST_WEIGHT_PER_MINUTE);
+  private restOf(restUrl: string, { id, history }: Connector): VenueRest {
+    const known = this.rests.get(restUrl);
+    if (known) return known;
+    const rest = new VenueRest(history?.weightPerMinute ?? LIST_WEIGHT_PER_MINUTE);
     this.rests.set(restUrl, rest);
+    this.circuits.register(`${id} REST`, rest.circuit, () => performance.now());
     return rest;
   }
 
@@ -185,7 +192,8 @@ export class Feeds implements OnApplicationBootstrap, OnModuleDestroy {
       message,
       source: { kind: 'feed', id },
       attempts: 1,
-      payload: raw.slice(0, PAYLOAD_SHOWN),
+      payload: raw,
+      mostPayloadBytes: MOST_FRAME_BYTES,
     });
   }
 

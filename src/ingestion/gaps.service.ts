@@ -6,6 +6,9 @@ import type { IdRun, Missing } from './coverage.js';
 import { CoverageStore, type Recorded, type SeriesKey } from './coverage.store.js';
 import { type Gap, gapData, GapStore, type NewGap } from './gap.store.js';
 
+/** A run of fewer ids in the middle of a gap is no reason for another one. */
+const SHORTEST_PARTING = 100n;
+
 /** What can happen to a gap: each step is one transaction with the event that tells it. */
 @Injectable()
 export class Gaps {
@@ -44,10 +47,19 @@ export class Gaps {
     });
   }
 
-  /** Ids were recorded after all that had been given up. */
+  /**
+   * Ids were recorded after all that had been given up. A long run in the middle of a gap, as a file has it, parts it in
+   * two: what is known of that time is complete.
+   */
   async shrink(tx: EntityManager, recorded: readonly Recorded[]): Promise<void> {
     for (const gap of await this.store.shrink(tx, recorded)) {
       await this.bus.append(tx, gap.state === 'closed' ? GapClosedV1 : GapOpenedV1, gapData(gap));
+      if (gap.state === 'closed') continue;
+      const own = recorded.find((one) => one.source === gap.source && one.venueSymbol === gap.venueSymbol);
+      let left = gap; // from the last run on: what lies before it stays this gap
+      for (const run of own?.runs.toReversed() ?? [])
+        if (run.to - run.from >= SHORTEST_PARTING && left.from < run.from && run.to < left.to)
+          left = await this.part(tx, left, run);
     }
   }
 
@@ -60,16 +72,24 @@ export class Gaps {
       const wanted = await this.coverage.reclaim(tx, key, range);
       if (!wanted) return undefined;
       for (const gap of await this.store.unfillableWithin(tx, key, wanted)) {
-        const reason = gap.reason ?? '';
-        const [kept, ...more] = outside(gap, wanted);
-        await this.keep(tx, gap, reason, kept && (await this.coverage.missingWithin(tx, key, kept)));
-        for (const run of more) {
-          const rest = await this.coverage.missingWithin(tx, key, run);
-          if (rest) await this.keep(tx, await this.store.open(tx, { ...key, ...rest }), reason, rest);
-        }
+        await this.part(tx, gap, wanted);
       }
       return this.opened(tx, { ...key, ...wanted, isRequested: true });
     });
+  }
+
+  /** What of an unfillable gap lies outside of a run stays one, that behind it as a gap of its own. Returns the first. */
+  private async part(tx: EntityManager, gap: Gap, run: IdRun): Promise<Gap> {
+    const { source, venueSymbol, symbol } = gap;
+    const key = { source, venueSymbol, symbol };
+    const reason = gap.reason ?? '';
+    const [kept, ...more] = outside(gap, run);
+    const first = await this.keep(tx, gap, reason, kept && (await this.coverage.missingWithin(tx, key, kept)));
+    for (const one of more) {
+      const rest = await this.coverage.missingWithin(tx, key, one);
+      if (rest) await this.keep(tx, await this.store.open(tx, { ...key, ...rest }), reason, rest);
+    }
+    return first;
   }
 
   /** What of a gap is missing, `rest`, stays in sight, or all where trades have no numbers; without any it is closed. */

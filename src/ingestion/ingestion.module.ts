@@ -5,6 +5,7 @@ import { CoverageStore } from './coverage.store.js';
 import { FEED_METRICS, FeedMetrics } from './feed-metrics.service.js';
 import { FeedsController } from './feeds.controller.js';
 import { Feeds } from './feeds.service.js';
+import { FrameReplays } from './frame-replays.service.js';
 import { GapStore } from './gap.store.js';
 import { GapsController } from './gaps.controller.js';
 import { Gaps } from './gaps.service.js';
@@ -19,6 +20,7 @@ import { UnheardSpells } from './unheard-spells.service.js';
     CoverageStore,
     FeedMetrics,
     Feeds,
+    FrameReplays,
     GapStore,
     Gaps,
     PollMetrics,

@@ -1,3 +1,4 @@
+import { CircuitBreaker, FAILURES_TO_OPEN } from '../platform/outbound/index.js';
 import type { HttpRequest } from './connectors/connector.js';
 import type { LimitStatus } from './feed-status.js';
 import { pauseAskedMs, textOf, whyUnanswered } from './http-answer.js';
@@ -10,9 +11,13 @@ const LONGEST_PAUSE_MS = 3 * 86_400_000;
 /** A pause up to this long is waited out; whoever asks during a longer one hears at once how long it is. */
 const PATIENCE_MS = 5000;
 const MOST_WAITING = 100;
+/** What is missing must not wait for long once the venue is back. */
+const CIRCUIT_PATIENCE = { firstMs: 5000, longestMs: 60_000 };
 
 /** The REST side of one venue, one request at a time, within the request weight it allows. */
 export class VenueRest {
+  /** Opens when there is no answer, or 5xx; whatever else the venue says, it is there. */
+  readonly circuit = new CircuitBreaker(Math.random, CIRCUIT_PATIENCE);
   private readonly budget: WeightBudget;
   private readonly stopping = new AbortController();
   private queue: Promise<unknown> = Promise.resolve();
@@ -29,7 +34,7 @@ export class VenueRest {
 
   /**
    * Body of a good answer. Throws with the venue's own words when it refuses, when it answers more than `mostBytes`, at
-   * once while it wants to be left alone or too many wait, and as soon as `givenUp` is aborted.
+   * once while it wants to be left alone, or is for failing, or too many wait, and as soon as `givenUp` is aborted.
    */
   async get(request: HttpRequest, weight: number, mostBytes: number, givenUp?: AbortSignal): Promise<string> {
     const stopped = this.stopping.signal;
@@ -63,6 +68,7 @@ export class VenueRest {
     over.throwIfAborted();
     const { pathname } = new URL(url);
     const failed = (what: string) => (error: Error) => {
+      if (!over.aborted) this.circuit.failed(performance.now());
       throw new Error(`${pathname} ${what}: ${whyUnanswered(error)}`, { cause: error });
     };
     const signal = AbortSignal.any([over, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
@@ -70,6 +76,8 @@ export class VenueRest {
     // before the body, which may never come to its end
     if (response.status === 429 || response.status === 418) this.pause(response.headers.get('retry-after'));
     const body = await textOf(response, mostBytes).catch(failed('could not be read'));
+    if (response.status >= 500) this.circuit.failed(performance.now());
+    else this.circuit.succeeded();
     if (!response.ok) throw new Error(`${pathname} answered ${response.status}: ${body.slice(0, 200)}`);
     return body;
   }
@@ -77,6 +85,9 @@ export class VenueRest {
   private refuseWhilePaused(): void {
     const pausedMs = this.budget.pausedMs(performance.now());
     if (pausedMs > PATIENCE_MS) throw new Error(`the venue refuses requests for another ${inWords(pausedMs)}`);
+    const openMs = this.circuit.openForMs(performance.now());
+    if (openMs > 0)
+      throw new Error(`the venue is left alone for another ${inWords(openMs)}, after ${FAILURES_TO_OPEN} failures`);
   }
 
   private async turn(weight: number, over: AbortSignal): Promise<void> {

@@ -75,6 +75,31 @@ describe('the REST side of a venue', () => {
     expect(await Promise.all(answers)).toEqual(['/1', '/2 answered 500: broken', '/3']);
   });
 
+  it('leaves a venue alone that fails five times in a row, then sends one probe', async () => {
+    answerWith((response) => response.writeHead(503).end('overloaded'));
+    for (let i = 0; i < 5; i++) expect(await got(get())).toBe('/ answered 503: overloaded');
+    expect(await got(get())).toMatch(/^the venue is left alone for another [345] s, after 5 failures$/);
+    expect(asked).toHaveLength(5);
+    expect(rest.circuit.state(performance.now())).toBe('open');
+    while (rest.circuit.state(performance.now()) === 'open') await pass(500);
+    answerWith((response) => response.end('fine again'));
+    expect(await got(get())).toBe('fine again');
+    expect([rest.circuit.state(performance.now()), asked.length]).toEqual(['closed', 6]);
+  });
+
+  it('takes a refusal for a sign of life, and nothing that was given up for a failure', async () => {
+    answerWith((response) => response.writeHead(400).end('no such symbol'));
+    for (let i = 0; i < 7; i++) expect(await got(get())).toBe('/ answered 400: no such symbol');
+    answerWith(() => undefined);
+    for (let i = 0; i < 7; i++) {
+      const one = abortable('/');
+      await arrived(() => asked.length === 8 + i);
+      one.abort();
+      await got(one.promise);
+    }
+    expect([rest.circuit.failures, asked.length]).toEqual([0, 14]);
+  });
+
   it('spends a tenth of the weight of a minute at once, and the rest as it comes back', async () => {
     for (let i = 0; i < 4; i++) expect(await got(get('/', 300))).toBe('fine');
     const [first, second, third, fourth] = asked.map(({ atMs }) => atMs);

@@ -6,7 +6,7 @@ const HEADER_BYTES = 20;
 const EPOCH_2000_US = 946_684_800_000_000;
 const TWO_32 = 2 ** 32;
 
-const OID = { bool: 16, int8: 20, int4: 23, timestamptz: 1184, numeric: 1700 } as const;
+const OID = { bool: 16, int8: 20, int4: 23, text: 25, timestamptz: 1184, numeric: 1700 } as const;
 
 export function int4Array(values: readonly number[]): Buffer {
   const buffer = allocate(values.length, OID.int4, values.length * 8);
@@ -54,6 +54,22 @@ export function boolArray(values: string): Buffer {
     }
   }
   return buffer.subarray(0, at);
+}
+
+/** Half surrogates, which PostgreSQL has not, become U+FFFD. */
+export function textArray(values: readonly string[]): Buffer {
+  const lengths = values.map((value) => Buffer.byteLength(value));
+  const buffer = allocate(
+    values.length,
+    OID.text,
+    lengths.reduce((sum, length) => sum + 4 + length, 0),
+  );
+  let at = HEADER_BYTES;
+  for (const [i, value] of values.entries()) {
+    at = buffer.writeInt32BE(lengths[i]!, at);
+    at += buffer.write(value, at);
+  }
+  return buffer;
 }
 
 /** Canonical decimal text, exactly. */

@@ -6,6 +6,9 @@ import { Hears } from '../platform/bus/index.js';
 import { compareIds, comparePositions } from './trade-position.js';
 import type { StoredTrade } from './trade.store.js';
 
+/** A first trade that is older when it is received may not be the last one that is recorded: of a file, or fetched. */
+const LATE_US = 60_000_000;
+
 /** The last trade of each series that this process saw recorded, so that a price costs no query. */
 @Injectable()
 export class LastPrices {
@@ -35,6 +38,8 @@ export class LastPrices {
         )
           last = i;
       }
+      const isLate = one.tradedAtUs[last]! < one.firstReceivedAtUs - LATE_US;
+      if (isLate && !this.get(one.source, one.venueSymbol)) continue; // a query will tell
       const side = one.sides[last];
       this.learn(one.source, one.venueSymbol, {
         tradeId: one.tradeIds[last]!,

@@ -1,7 +1,16 @@
 import { Module } from '@nestjs/common';
 import { makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
+import { EventRecordStore } from './events/event-record.store.js';
+import { EventRecorder } from './events/event-recorder.handler.js';
+import { EventsController } from './events/events.controller.js';
 import { ExpiredTrades } from './expired-trades.service.js';
+import { FileTradeRecorder } from './file-trades.handler.js';
 import { LastPrices } from './last-prices.service.js';
+import { LogDayStore } from './logs/log-day.store.js';
+import { LogEventStore } from './logs/log-event.store.js';
+import { LogRecorder } from './logs/log-recorder.handler.js';
+import { LogRetention } from './logs/log-retention.service.js';
+import { LogsController } from './logs/logs.controller.js';
 import { MarketController } from './market.controller.js';
 import { Packer } from './packing/packer.service.js';
 import { TradeBlockStore } from './packing/trade-block.store.js';
@@ -9,20 +18,46 @@ import { Recorder } from './recorder.service.js';
 import { SeriesStore } from './series.store.js';
 import { TradeDayStore } from './trade-day.store.js';
 import { TradeHistory } from './trade-history.service.js';
+import { TradeLedger } from './trade-ledger.service.js';
+import { TradeReplays } from './trade-replays.service.js';
 import { TradeStore } from './trade.store.js';
 
 @Module({
-  controllers: [MarketController],
+  controllers: [MarketController, LogsController, EventsController],
   providers: [
+    EventRecorder,
+    EventRecordStore,
     ExpiredTrades,
+    FileTradeRecorder,
     LastPrices,
+    LogDayStore,
+    LogEventStore,
+    LogRecorder,
+    LogRetention,
     Packer,
     Recorder,
     SeriesStore,
     TradeBlockStore,
     TradeDayStore,
     TradeHistory,
+    TradeLedger,
+    TradeReplays,
     TradeStore,
+    makeCounterProvider({
+      name: 'log_events_total',
+      help: 'Log events stored, those without a level as none',
+      labelNames: ['level', 'format'],
+    }),
+    makeCounterProvider({
+      name: 'log_rows_total',
+      help: 'Log events of files: stored, repeated, or refused and kept as dead letters',
+      labelNames: ['result'],
+    }),
+    makeCounterProvider({
+      name: 'webhook_events_total',
+      help: 'Events of webhooks: recorded, or told again',
+      labelNames: ['result'],
+    }),
     makeGaugeProvider({
       name: 'crypto_price_current',
       help: 'Price of the last trade',

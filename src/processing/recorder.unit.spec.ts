@@ -5,6 +5,7 @@ import { readSettings } from '../platform/config/index.js';
 import { HealthParts } from '../platform/observability/index.js';
 import { Recorder } from './recorder.service.js';
 import type { TradeColumns } from './trade-batch.js';
+import { TradeLedger } from './trade-ledger.service.js';
 
 const trade = (id: number, price = '1'): Trade => ({
   source: 'binance',
@@ -56,8 +57,7 @@ function recorderOver(
     append: (_tx: EntityManager, event: DurableEvent<unknown>, data: unknown) =>
       Promise.resolve(void told.push({ name: event.name, data })),
   };
-  const recorder = new Recorder(
-    parts,
+  const ledger = new TradeLedger(
     bus as never,
     { keep: (_tx: EntityManager, kept: { code: string }[]) => Promise.resolve(void letters.push(...kept)) } as never,
     { load: () => answered, get: () => series } as never,
@@ -78,11 +78,10 @@ function recorderOver(
       forget: () => undefined,
     } as never,
     { count: (trades: Trade[]) => void expired.push(...trades.map(({ tradeId }) => tradeId)) } as never,
-    readSettings({}),
-    metric as never,
     metric as never,
     metric as never,
   );
+  const recorder = new Recorder(parts, bus as never, ledger, readSettings({}), metric as never);
   const record = (...trades: Trade[]): Promise<void> => recorder.onTradesReceived([{ trades }]);
   const recordedIds = (): string[] =>
     told

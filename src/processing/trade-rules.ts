@@ -6,6 +6,11 @@ export type TradeFault = Readonly<{
   message: string;
 }>;
 
+export type RejectedTrade = Readonly<{
+  trade: Trade;
+  fault: TradeFault | Readonly<{ code: 'store.refused'; message: string }>;
+}>;
+
 /** 2009-01-03, the day of the first bitcoin block: no trade is older. */
 const EARLIEST_US = Date.UTC(2009, 0, 3) * 1000;
 /** A venue's clock may run ahead of ours, but not by more. */
@@ -47,6 +52,15 @@ export function checkTrade(trade: Trade, nowUs: number): Trade | TradeFault {
     };
   }
   return price === trade.price && size === trade.size ? trade : { ...trade, price, size };
+}
+
+/** Parts trades that may be recorded, with canonical decimals, from those that may not. */
+export function siftTrades(trades: readonly Trade[], nowUs: number, valid: Trade[], rejected: RejectedTrade[]): void {
+  for (const trade of trades) {
+    const checked = checkTrade(trade, nowUs);
+    if ('code' in checked) rejected.push({ trade, fault: checked });
+    else valid.push(checked);
+  }
 }
 
 /** Ids above it are kept as text only: the end of a run of ids, which lies one above, must fit a bigint too. */

@@ -10,9 +10,16 @@ import {
   CandlesClosedV1,
   CandlesRevisedV1,
   CandlesUpdatedV1,
+  DeliveryReceivedV1,
+  type DeliveryReceivedV1Data,
   type DurableEvent,
   FeedChangedV1,
   type FeedChangedV1Data,
+  fileBody,
+  type FileData,
+  FileFinishedV1,
+  FileProgressedV1,
+  FileReceivedV1,
   formatInstant,
   type RecordedSeries,
   TradesRecordedV1,
@@ -87,10 +94,34 @@ export const PUBLISHED = [
     ],
   }),
   published({
+    type: 'webhook',
+    event: DeliveryReceivedV1,
+    hearer: 'streaming.publish-webhooks',
+    updates: (data) => [webhookOf(data)],
+  }),
+  published({
     type: 'feed',
     event: FeedChangedV1,
     hearer: 'streaming.publish-feeds',
     updates: (data) => [feedOf(data)],
+  }),
+  published({
+    type: 'file',
+    event: FileReceivedV1,
+    hearer: 'streaming.publish-received-files',
+    updates: (data) => [fileOf(data)],
+  }),
+  published({
+    type: 'file',
+    event: FileProgressedV1,
+    hearer: 'streaming.publish-progress-of-files',
+    updates: (data) => [fileOf(data)],
+  }),
+  published({
+    type: 'file',
+    event: FileFinishedV1,
+    hearer: 'streaming.publish-finished-files',
+    updates: (data) => [fileOf(data)],
   }),
 ];
 
@@ -176,4 +207,14 @@ function alertOf(
 
 function feedOf({ source, state, reason, atUs }: FeedChangedV1Data): Bodies {
   return { subject: { source }, bodies: [JSON.stringify({ source, state, reason, at: formatInstant(atUs) })] };
+}
+
+/** A file is of no market. */
+const fileOf = (data: FileData): Bodies => ({
+  subject: { source: 'upload' },
+  bodies: [JSON.stringify(fileBody(data))],
+});
+
+function webhookOf({ deliveryId, source, atUs, ...event }: DeliveryReceivedV1Data): Bodies {
+  return { subject: { source }, bodies: [JSON.stringify({ deliveryId, source, ...event, at: formatInstant(atUs) })] };
 }

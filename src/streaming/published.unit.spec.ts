@@ -7,7 +7,12 @@ import {
   CandlesClosedV1,
   CandlesRevisedV1,
   CandlesUpdatedV1,
+  DeliveryReceivedV1,
   FeedChangedV1,
+  type FileData,
+  FileFinishedV1,
+  FileProgressedV1,
+  FileReceivedV1,
   TradesRecordedV1,
 } from '../contracts/index.js';
 import { durableEvents, publicationOf, STREAM_TYPES } from './published.js';
@@ -52,7 +57,7 @@ const jsonOf = (publication: ReturnType<typeof publicationOf>): unknown[] =>
 
 describe('published', () => {
   it('names every type once', () => {
-    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'anomaly', 'alert', 'feed']);
+    expect(STREAM_TYPES).toEqual(['trade', 'candle', 'candle-closed', 'anomaly', 'alert', 'webhook', 'feed', 'file']);
     expect(durableEvents()).toEqual([
       TradesRecordedV1,
       CandlesClosedV1,
@@ -60,6 +65,9 @@ describe('published', () => {
       AnomalyDetectedV1,
       AlertFiredV1,
       AlertResolvedV1,
+      DeliveryReceivedV1,
+      FileReceivedV1,
+      FileFinishedV1,
     ]);
     expect(durableEvents(['candle', 'feed'])).toEqual([]);
   });
@@ -166,6 +174,27 @@ describe('published', () => {
     const body = { id: '17', symbol: 'BTCUSDT', source: 'binance', ...found, ...numbers };
     expect(jsonOf(publication)).toEqual([{ type: 'anomaly', ...body, at: '2026-08-09T21:05:48.167634Z' }]);
     expect(publication.groups[0]!.sse()).toMatch(/^event: anomaly\nid: 9\n/);
+  });
+
+  it('makes a file as REST tells it, of which only the beginning and the end can be resumed from', () => {
+    const data: FileData = {
+      fileId: 'f',
+      name: 'a.log',
+      status: 'processing',
+      format: 'json',
+      sha256: 'ab',
+      duplicateOf: null,
+      counts: { bytes: 9, readBytes: 5, lines: 4, events: 3, trades: 0, bad: 1, truncated: 0, replaced: 0 },
+      percent: 55.5,
+      error: null,
+      receivedAtUs: AT_US,
+      finishedAtUs: null,
+    };
+    const { fileId: id, receivedAtUs: _, finishedAtUs: __, ...told } = data;
+    const body = { type: 'file', id, ...told, receivedAt: '2026-08-09T21:05:48.167634Z', finishedAt: null };
+    for (const event of [FileReceivedV1, FileProgressedV1, FileFinishedV1])
+      expect(jsonOf(publicationOf(event.name, data))).toEqual([body]);
+    expect(durableEvents(['file'])).toEqual([FileReceivedV1, FileFinishedV1]);
   });
 
   it('makes the state of a feed', () => {

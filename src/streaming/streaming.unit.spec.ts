@@ -391,7 +391,7 @@ describe('SSE', () => {
   });
 
   it.each([
-    ['types=trade,tick', 'types', /trade, candle, candle-closed, anomaly, alert, feed/],
+    ['types=trade,tick', 'types', /trade, candle, candle-closed, anomaly, alert, webhook, feed, file/],
     ['symbols=btc%20usdt', 'symbols', /BTCUSDT,ETHUSDT/],
     ['source=No!', 'source', /simulator/],
     [`symbols=${Array.from({ length: 501 }, (_, index) => `S${index}`).join()}`, 'symbols', /500/],
@@ -502,7 +502,7 @@ describe('WebSocket', () => {
       type: 'ack',
       action: 'subscribe',
       symbols: [],
-      types: ['trade', 'candle', 'candle-closed', 'anomaly', 'alert', 'feed'],
+      types: ['trade', 'candle', 'candle-closed', 'anomaly', 'alert', 'webhook', 'feed', 'file'],
     });
     recorded('1', seriesOf('BTCUSDT', ['1']));
     feedSays('hello');
@@ -556,7 +556,7 @@ describe('WebSocket', () => {
   it.each([
     ['not json', /not JSON/],
     ['{"action":"shout"}', /subscribe or unsubscribe/],
-    ['{"action":"subscribe","types":["tick"]}', /trade, candle, candle-closed, anomaly, alert, feed/],
+    ['{"action":"subscribe","types":["tick"]}', /trade, candle, candle-closed, anomaly, alert, webhook, feed, file/],
     [`{"action":"subscribe","symbols":["${'A'.repeat(17_000)}"]}`, /16384 are allowed/],
   ])('answers an error to %s and stays open', async (message, fault) => {
     const reader = await WsReader.open('/ws');
@@ -658,10 +658,14 @@ describe('streaming', () => {
       'streaming.publish-candles',
       'streaming.publish-closed-candles',
       'streaming.publish-feeds',
+      'streaming.publish-finished-files',
       'streaming.publish-fired-alerts',
+      'streaming.publish-progress-of-files',
+      'streaming.publish-received-files',
       'streaming.publish-resolved-alerts',
       'streaming.publish-revised-candles',
       'streaming.publish-trades',
+      'streaming.publish-webhooks',
     ]);
   });
 

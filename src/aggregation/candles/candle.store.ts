@@ -100,8 +100,9 @@ export class CandleStore {
   /**
    * Closes every open candle whose end the watermark has passed and returns those. The watermark of a series is the
    * latest event time seen, moved on by the wall clock since it was seen (but not by the time before `sinceMs`, when
-   * this process started and nothing was caught up yet), less the lateness. A candle another transaction holds waits, and
-   * so do those of the sources in `except`.
+   * this process started and nothing was caught up yet), less the lateness. Once nothing came for a minute it is the wall
+   * clock itself: a file of old trades is over, and its day need not last as long again. A candle another transaction
+   * holds waits, and so do those of the sources in `except`.
    */
   async closePassed(
     tx: EntityManager,
@@ -115,8 +116,10 @@ export class CandleStore {
          select c.source, c.symbol, c.interval_name, c.open_time
          from aggregation.candle c join seen s using (source, symbol)
          where not c.closed
-           and c.close_time <= to_timestamp(0) + s.close_at_us * interval '1 microsecond' - $1 * interval '1 ms'
-               + greatest(interval '0', now() - greatest(s.close_seen_at, to_timestamp($2 / 1000.0)))
+           and c.close_time <= case when greatest(s.close_seen_at, to_timestamp($2 / 1000.0)) < now() - interval '1 minute' then now()
+               else to_timestamp(0) + s.close_at_us * interval '1 microsecond'
+                    + greatest(interval '0', now() - greatest(s.close_seen_at, to_timestamp($2 / 1000.0))) end
+               - $1 * interval '1 ms'
          for update of c skip locked
        )
        update aggregation.candle c set closed = true from passed p

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { CUSTOM_SOURCE, formatInstant } from '../../contracts/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import type { CustomPoint } from './custom-point.js';
+import { type CustomPoint, LOG_SERIES } from './custom-point.js';
 
 const MOST_SERIES = 1000;
 
@@ -158,9 +158,10 @@ export class CustomPointStore {
   }
 
   private async refuseTooMany(tx: EntityManager): Promise<void> {
-    const [{ series }] = (await tx.query('select count(*)::int as series from aggregation.custom_series')) as [
-      { series: number },
-    ];
+    const [{ series }] = (await tx.query(
+      'select count(*)::int as series from aggregation.custom_series where not starts_with(name, $1)',
+      [LOG_SERIES],
+    )) as [{ series: number }];
     if (series > MOST_SERIES)
       throw new AppError('metrics.too-many-series', `${series} series with these, ${MOST_SERIES} at most`);
   }

@@ -16,6 +16,8 @@ const MOST_FAULTS = 10;
 const FIELDS = new Set(['name', 'value', 'at', 'key']);
 const EARLIEST_US = Date.UTC(2000) * 1000;
 const DAY_US = 86_400_000_000;
+/** Lines of uploaded files are counted under names that begin so. */
+export const LOG_SERIES = 'logs.';
 const KEY = /^[\x20-\x7e]{1,120}$/;
 
 /** Whether a series may be called so; `custom` would be one and the route of all. */
@@ -56,6 +58,8 @@ function readPoint(sent: unknown, nowUs: number, makeKey: () => string, fault: F
   const atUs = at === undefined ? nowUs : instantOf(at);
   if (!isSeriesName(name))
     return fault('.name', 'must be 1 to 80 of a-z, 0-9, dot, dash and underscore, a letter first, and not custom');
+  if (isSeriesName(name) && name.startsWith(LOG_SERIES))
+    return fault('.name', `must not begin with ${LOG_SERIES}, which counts the lines of uploaded files by level`);
   if (exact === undefined)
     return fault(
       '.value',

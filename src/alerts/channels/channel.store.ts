@@ -46,6 +46,14 @@ export class ChannelStore {
     return rows.map(channelOf);
   }
 
+  /** Those whose last message did not go through, and for how long they rest. */
+  async failing(): Promise<{ name: string; failures: number; pausedMs: number }[]> {
+    return (await this.dataSource.query(
+      `select name, failures, greatest(0, coalesce(extract(epoch from paused_until - now()), 0) * 1000)::float8 as "pausedMs"
+       from alerts.channel where failures > 0 or not healthy order by name limit ${MOST_CHANNELS}`,
+    )) as { name: string; failures: number; pausedMs: number }[];
+  }
+
   /** Undefined when the name is taken; `full` when there is no room for another one. */
   async create(name: string, { type, config }: ChannelTarget): Promise<'created' | 'taken' | 'full'> {
     return this.dataSource.transaction(async (tx) => {

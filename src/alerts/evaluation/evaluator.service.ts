@@ -10,6 +10,7 @@ import {
   isPolled,
   type RecordedSeries,
   type Trade,
+  UPLOAD_SOURCE,
 } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { RuleStateStore } from '../episodes/rule-state.store.js';
@@ -177,7 +178,7 @@ export class Evaluator {
       const { source, symbol } = columns[0]!;
       const trades = this.withoutAhead(columns.flatMap(tradesOf), untilUs);
       const polled = isPolled(source);
-      this.feeds.heard(source, nowUs, !polled);
+      this.feeds.heard(source, nowUs, !polled && source !== UPLOAD_SOURCE);
       if (!polled) this.feeds.traded(source, trades, nowUs);
       const one = this.find({ source, symbol }) ?? this.addNew({ source, symbol }, nowUs);
       if (trades.length === 0) continue;

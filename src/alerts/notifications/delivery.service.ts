@@ -8,6 +8,7 @@ import { Database } from '../../platform/database/index.js';
 import { nowUs } from '../../platform/observability/index.js';
 import { type Attempted, type Claimed, DeliveryStore, type Setback } from './delivery.store.js';
 import type { Message } from '../messages/notice.js';
+import { NotificationLetters } from './notification-letters.service.js';
 import { NotificationMetrics } from './notification-metrics.service.js';
 import type { NotificationSettings } from '../channels/notification-settings.js';
 import { NotificationSettingsStore } from '../channels/notification-settings.store.js';
@@ -50,6 +51,7 @@ export class Delivery implements OnApplicationBootstrap, BeforeApplicationShutdo
     private readonly store: DeliveryStore,
     private readonly sender: ChannelSender,
     private readonly settings: NotificationSettingsStore,
+    private readonly letters: NotificationLetters,
     private readonly metrics: NotificationMetrics,
   ) {}
 
@@ -127,7 +129,9 @@ export class Delivery implements OnApplicationBootstrap, BeforeApplicationShutdo
     const { result, reason, status, error } = answer;
     const attempted = { messageId: message.id, reason, status, error, durationMs: performance.now() - startedMs };
     if (result === 'sent') {
-      await this.keep(() => this.store.sent(channel.name, claimed, attempted));
+      await this.keep(() =>
+        this.store.sent(channel.name, claimed, attempted, (tx) => this.letters.sent(tx, channel.name, claimed)),
+      );
       for (const { createdAtUs } of claimed) this.metrics.delivered(channel.type, (nowUs() - createdAtUs) / 1e6);
       this.metrics.attempted(channel.type, answer, 'sent', claimed.length);
       return;
@@ -148,7 +152,10 @@ export class Delivery implements OnApplicationBootstrap, BeforeApplicationShutdo
     const dead = setbacks.filter(({ isDead }) => isDead).length;
     const why = answer.error ?? answer.reason;
     await this.keep(() => this.channels.pause(channel.name, channel.version, pauseMs, dead > 0 ? why : undefined));
-    await this.keep(() => this.store.setBack(setbacks, attempted));
+    const given = claimed.filter((_one, at) => setbacks[at]!.isDead);
+    await this.keep(() =>
+      this.store.setBack(setbacks, attempted, (tx) => this.letters.died(tx, channel.name, given, answer)),
+    );
     this.metrics.attempted(channel.type, answer, 'dead', dead);
     this.metrics.attempted(channel.type, answer, 'retry', claimed.length - dead);
     this.logger.warn(

@@ -133,8 +133,14 @@ export class DeliveryStore {
    * The receiver took it: it is sent, whoever holds it now, and the channel works. An error beside that is what a person has to
    * look after.
    */
-  async sent(channel: string, claimed: readonly Claimed[], attempted: Attempted): Promise<void> {
+  async sent(
+    channel: string,
+    claimed: readonly Claimed[],
+    attempted: Attempted,
+    also?: (tx: EntityManager) => Promise<void>,
+  ): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
+      await also?.(tx);
       await this.noteAttempts(tx, idsOf(claimed), 'sent', attempted);
       await tx.query(
         `update alerts.notification set state = 'sent', reason = null, finished_at = now()
@@ -146,8 +152,13 @@ export class DeliveryStore {
   }
 
   /** It did not go through. A firing whose resolve waits behind it is told with that instead. */
-  async setBack(setbacks: readonly Setback[], attempted: Attempted): Promise<void> {
+  async setBack(
+    setbacks: readonly Setback[],
+    attempted: Attempted,
+    also?: (tx: EntityManager) => Promise<void>,
+  ): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
+      await also?.(tx);
       for (const [isDead, those] of Map.groupBy(setbacks, (one) => one.isDead))
         await this.noteAttempts(
           tx,
@@ -199,21 +210,24 @@ export class DeliveryStore {
 
   /** Makes dead notifications due again, and the channel with them; those that are not dead stay. Says how many. */
   async replay(filter: Readonly<{ id: string } | { channel: string }>): Promise<number> {
-    return this.dataSource.transaction(async (tx) => {
-      const [rows] = (await tx.query(
-        `update alerts.notification n set state = 'pending', next_at = now(), finished_at = null, revives = false,
-           batch = case when $1::uuid is null then ${OPEN_BATCH}
-             when exists (select from alerts.notification s where s.batch = n.id and s.id <> n.id) then gen_random_uuid() else id end
-         where state = 'dead' and ($1::uuid is null or id = $1) and ($2::text is null or channel = $2)
-           and channel in (select name from alerts.channel)
-         returning channel`,
-        ['id' in filter ? filter.id : null, 'channel' in filter ? filter.channel : null],
-      )) as [{ channel: string }[], number];
-      await tx.query(`update alerts.channel set paused_until = null where name = any($1)`, [
-        [...new Set(rows.map(({ channel }) => channel))],
-      ]);
-      return rows.length;
-    });
+    return this.dataSource.transaction((tx) => this.replayIn(tx, filter));
+  }
+
+  /** As replay, in a transaction of the caller's. */
+  async replayIn(tx: EntityManager, filter: Readonly<{ id: string } | { channel: string }>): Promise<number> {
+    const [rows] = (await tx.query(
+      `update alerts.notification n set state = 'pending', next_at = now(), finished_at = null, revives = false,
+         batch = case when $1::uuid is null then ${OPEN_BATCH}
+           when exists (select from alerts.notification s where s.batch = n.id and s.id <> n.id) then gen_random_uuid() else id end
+       where state = 'dead' and ($1::uuid is null or id = $1) and ($2::text is null or channel = $2)
+         and channel in (select name from alerts.channel)
+       returning channel`,
+      ['id' in filter ? filter.id : null, 'channel' in filter ? filter.channel : null],
+    )) as [{ channel: string }[], number];
+    await tx.query(`update alerts.channel set paused_until = null where name = any($1)`, [
+      [...new Set(rows.map(({ channel }) => channel))],
+    ]);
+    return rows.length;
   }
 
   /** What an earlier life of this process was sending is due; should another one be at it, both carry the same id. */

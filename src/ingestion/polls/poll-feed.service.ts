@@ -1,7 +1,7 @@
 import type { FeedState, PollId } from '../../contracts/index.js';
 import type { Settings } from '../../platform/config/index.js';
+import { FAILURES_TO_OPEN } from '../../platform/outbound/index.js';
 import type { FeedStatus, RunningFeed } from '../feed-status.js';
-import { FAILURES_TO_OPEN } from './circuit-breaker.js';
 import type { Poll } from './poll.js';
 import { type PollDeps, Poller, type PollTimes, REAL_TIMES } from './poller.service.js';
 import { POLLS } from './registry.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectMetric, makeCounterProvider, makeGaugeProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge } from 'prom-client';
 import type { PollId } from '../../contracts/index.js';
-import type { CircuitState } from './circuit-breaker.js';
+import type { CircuitState } from '../../platform/outbound/index.js';
 import type { PollFault } from './conditional-request.service.js';
 
 export const POLL_METRICS = [

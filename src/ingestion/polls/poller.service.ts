@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { FeedState, PollId, Trade } from '../../contracts/index.js';
 import { nowUs } from '../../platform/observability/index.js';
+import { CircuitBreaker } from '../../platform/outbound/index.js';
 import { FrameError } from '../connectors/connector.js';
 import type { Fault, SymbolStatus } from '../feed-status.js';
 import { SymbolActivity } from '../symbol-activity.js';
-import { CircuitBreaker } from './circuit-breaker.js';
 import { type Answer, askAgain, PollError, type Validators } from './conditional-request.service.js';
 import { News } from './news.js';
 import type { PollMetrics } from './poll-metrics.service.js';
@@ -20,6 +20,8 @@ export type PollDeps = Readonly<{
   /** The source as a whole, with all its polls, changed its state. */
   changed(source: PollId, state: FeedState, reason: string): void;
   metrics: PollMetrics;
+  /** Told of the breaker of each poll. */
+  watchCircuit(source: PollId, symbol: string, circuit: CircuitBreaker, nowMs: () => number): void;
 }>;
 
 /** The outer world, so that a spec needs no waiting. */
@@ -71,6 +73,7 @@ export class Poller {
   ) {
     this.logger = new Logger(`Poll ${poll.symbol}`);
     this.circuit = new CircuitBreaker(times.random);
+    deps.watchCircuit(poll.id, poll.symbol, this.circuit, () => this.nowMs());
     this.activity = new SymbolActivity(poll.symbol, poll.symbol, times.nowUs() / 1000);
   }
 

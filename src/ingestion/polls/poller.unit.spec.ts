@@ -98,6 +98,7 @@ function deps() {
     publish: (_source: string, some: readonly Trade[]) => void trades.push(...some),
     keepFrame: (_source: string, { code }: { code: string }) => void faults.push(code),
     changed: (_source: string, state: FeedState, reason: string) => void states.push([state, reason]),
+    watchCircuit: () => undefined,
     metrics: new PollMetrics(
       new Counter(of('polls_total', 'source', 'outcome')),
       new Gauge(of('poll_circuit_state', 'source', 'symbol')),

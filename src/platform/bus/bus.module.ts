@@ -3,8 +3,17 @@ import { DiscoveryModule } from '@nestjs/core';
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import { makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
 import { Bus } from './bus.service.js';
-import { DeadLetterStore } from './dead-letter.store.js';
-import { DeadLetters } from './dead-letters.service.js';
+import { DeadLetterListStore } from './dead-letters/dead-letter-list.store.js';
+import { DeadLetterStore } from './dead-letters/dead-letter.store.js';
+import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { DeadLetters } from './dead-letters/dead-letters.service.js';
+import { LETTER_METRICS } from './dead-letters/letter-metrics.js';
+import { LetterRetention } from './dead-letters/letter-retention.service.js';
+import { LetterRetentionStore } from './dead-letters/letter-retention.store.js';
+import { ReplayJobStore } from './dead-letters/replay-job.store.js';
+import { ReplayJobsController } from './dead-letters/replay-jobs.controller.js';
+import { ReplayJobs } from './dead-letters/replay-jobs.service.js';
+import { Replays } from './dead-letters/replays.service.js';
 import { EventStore } from './event.store.js';
 import { OutboxLag } from './outbox-lag.service.js';
 import { HandlerRegistry } from './registry.service.js';
@@ -15,14 +24,21 @@ import { WakeUp } from './wake-up.service.js';
 @Global()
 @Module({
   imports: [EventEmitterModule.forRoot({ wildcard: false, maxListeners: 50 }), DiscoveryModule],
+  controllers: [ReplayJobsController, DeadLettersController],
   providers: [
     Bus,
+    DeadLetterListStore,
     DeadLetters,
     DeadLetterStore,
     EventStore,
     HandlerRegistry,
+    LetterRetention,
+    LetterRetentionStore,
     OutboxLag,
     Relay,
+    ReplayJobs,
+    ReplayJobStore,
+    Replays,
     Transactions,
     WakeUp,
     makeCounterProvider({
@@ -61,11 +77,7 @@ import { WakeUp } from './wake-up.service.js';
       help: 'Age of the oldest undelivered event of a consumer',
       labelNames: ['consumer'],
     }),
-    makeCounterProvider({
-      name: 'dead_letters_total',
-      help: 'Dead letters kept or, past the limit per minute, only counted',
-      labelNames: ['stage', 'code', 'kept'],
-    }),
+    ...LETTER_METRICS,
   ],
   exports: [Bus, DeadLetters],
 })

@@ -154,6 +154,14 @@ export class Bus implements OnApplicationBootstrap, BeforeApplicationShutdown {
     );
   }
 
+  /** How many deliveries of these events wait, for whoever consumes them, wherever it runs; `most` at most. */
+  undelivered(events: readonly DurableEvent<unknown>[], most: number): Promise<number> {
+    return this.store.undelivered(
+      events.map((event) => event.name),
+      most,
+    );
+  }
+
   /** What waits for each consumer now, in whichever process it runs, and for how long. */
   lag() {
     return this.store.lag();

@@ -1,9 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { Try } from './dead-letters/dead-letter.js';
 import { WAKE_UP_CHANNEL } from './wake-up.service.js';
 
 /** An event on its way to one consumer. `attempts` is the claimer's token: whoever claims next raises it. */
 export type Delivery = Readonly<{
+  /** Position of the event; a negative one is the dead letter that is replayed. */
   eventId: string;
   eventAt: string;
   name: string;
@@ -68,20 +70,46 @@ export class EventStore {
          from due where d.consumer = due.consumer and d.event_id = due.event_id
          returning d.event_id, d.event_at, d.attempts
        )
-       select c.event_id, c.event_at::text, c.attempts, e.name, e.data::text as json, e.trace
+       select c.event_id, c.event_at::text, c.attempts, e.name, e.data::text as json, e.trace, null::bytea as letter
        from claimed c join bus.event e on e.id = c.event_id and e.at = c.event_at
-       order by c.event_id`,
+       union all
+       select c.event_id, c.event_at::text, c.attempts, null, null, null, l.payload
+       from claimed c join bus.dead_letter l on l.id = -c.event_id where c.event_id < 0
+       order by event_id`,
       [consumer, limit, leaseMs],
-    )) as { event_id: string; event_at: string; attempts: number; name: string; json: string; trace: string | null }[];
-    return result.map((row) => ({
-      eventId: row.event_id,
-      eventAt: row.event_at,
-      name: row.name,
-      data: JSON.parse(row.json) as unknown,
-      trace: row.trace ?? undefined,
-      attempts: row.attempts,
-      weightBytes: row.json.length,
+    )) as ClaimedRow[];
+    return result.map(({ event_id: eventId, event_at: eventAt, attempts, ...row }) => ({
+      eventId,
+      eventAt,
+      attempts,
+      ...(row.letter ? keptEvent(row.letter) : eventOf(row)),
     }));
+  }
+
+  /** Delivers a kept event to one consumer again; false when that consumer is gone, or takes other events by now. */
+  async redeliver(
+    tx: EntityManager,
+    { letterId, consumer, name }: Readonly<{ letterId: string; consumer: string; name: string }>,
+    notify: boolean,
+  ): Promise<boolean> {
+    const rows = (await tx.query(
+      `with again as (
+         insert into bus.delivery (consumer, event_id, event_at)
+         select name, -$1::bigint, now() from bus.consumer where name = $2 and event_name = $3 returning consumer
+       )
+       select case when $4 then pg_notify('${WAKE_UP_CHANNEL}', '') end from again`,
+      [letterId, consumer, name, notify],
+    )) as unknown[];
+    return rows.length === 1;
+  }
+
+  /** Settles one delivery that failed for good; its failed attempts, or undefined when this process holds it no longer. */
+  async giveUp(tx: EntityManager, consumer: string, { eventId, attempts }: Delivery): Promise<Try[] | undefined> {
+    const [rows] = (await tx.query(
+      `delete from bus.delivery where consumer = $1 and event_id = $2 and attempts = $3 returning tries`,
+      [consumer, eventId, attempts],
+    )) as [{ tries: Try[] | null }[], number];
+    return rows[0] && (rows[0].tries ?? []);
   }
 
   /** Settles deliveries this process still holds; returns how many that were. */
@@ -95,11 +123,11 @@ export class EventStore {
   }
 
   /** Puts a failed delivery off. */
-  async postpone(consumer: string, delivery: Delivery, waitMs: number, error: string): Promise<void> {
+  async postpone(consumer: string, delivery: Delivery, waitMs: number, failed: Try): Promise<void> {
     await this.dataSource.query(
-      `update bus.delivery set due_at = now() + $4 * interval '1 ms', error = left($5, 2000)
+      `update bus.delivery set due_at = now() + $4 * interval '1 ms', error = $5, tries = coalesce(tries, '[]') || $6::jsonb
        where consumer = $1 and event_id = $2 and attempts = $3`,
-      [consumer, delivery.eventId, delivery.attempts, waitMs, error],
+      [consumer, delivery.eventId, delivery.attempts, waitMs, failed.error, JSON.stringify([failed])],
     );
   }
 
@@ -149,6 +177,17 @@ export class EventStore {
     return rows.map((row) => ({ consumer: row.consumer, waiting: row.waiting, oldestSeconds: row.oldest }));
   }
 
+  /** Deliveries of the given events that nobody has settled; it looks at `most` of a consumer, so it is cheap. */
+  async undelivered(names: readonly string[], most: number): Promise<number> {
+    const [row] = (await this.dataSource.query(
+      `select least(coalesce(sum(waiting.count), 0), $2)::int as count from bus.consumer c, lateral (
+         select count(*) from (select from bus.delivery d where d.consumer = c.name limit $2) as first_ones
+       ) as waiting where c.event_name = any($1)`,
+      [names, most],
+    )) as [{ count: number }];
+    return row.count;
+  }
+
   /** Events of the given names after a position, oldest first, for clients that resume. */
   async after(
     eventId: string,
@@ -193,4 +232,27 @@ export class EventStore {
     for (const { name } of candidates) await this.dataSource.query(`drop table if exists bus."${name}"`);
     return candidates.map((row) => row.name);
   }
+}
+
+type ClaimedRow = {
+  event_id: string;
+  event_at: string;
+  attempts: number;
+  name: string;
+  json: string;
+  trace: string | null;
+  letter: Buffer | null;
+};
+
+const eventOf = ({ name, json, trace }: Pick<ClaimedRow, 'name' | 'json' | 'trace'>) => ({
+  name,
+  data: JSON.parse(json) as unknown,
+  trace: trace ?? undefined,
+  weightBytes: json.length,
+});
+
+/** What a dead letter of a delivery holds; that it can be read was seen before its replay began. */
+function keptEvent(payload: Buffer) {
+  const { name, data, trace } = JSON.parse(payload.toString()) as { name: string; data: unknown; trace?: string };
+  return { name, data, trace, weightBytes: payload.length };
 }

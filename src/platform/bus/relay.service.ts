@@ -4,8 +4,10 @@ import type { Counter, Histogram } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../config/index.js';
 import { AppError, isTransientDatabaseError, PermanentError } from '../errors/index.js';
-import { inSpan } from '../observability/index.js';
-import { DeadLetterStore } from './dead-letter.store.js';
+import { inSpan, nowUs } from '../observability/index.js';
+import { errorText, type Try } from './dead-letters/dead-letter.js';
+import { DeadLetterStore } from './dead-letters/dead-letter.store.js';
+import { DeadLetters } from './dead-letters/dead-letters.service.js';
 import { type Delivery, EventStore } from './event.store.js';
 import { Lane } from './lane.js';
 import { type Consumer, HandlerRegistry } from './registry.service.js';
@@ -24,6 +26,8 @@ const LANE_BOUND_BYTES = 32 * 1024 * 1024;
 export const MAX_ATTEMPTS = 10;
 const BACKOFF_BASE_MS = 200;
 const BACKOFF_CAP_MS = 60_000;
+/** An event is replayed whole or not at all. */
+const MOST_LETTER_BYTES = 8 * 1024 * 1024;
 
 class LeaseLost extends Error {}
 
@@ -42,12 +46,14 @@ export class Relay {
   constructor(
     private readonly registry: HandlerRegistry,
     private readonly store: EventStore,
-    private readonly deadLetters: DeadLetterStore,
+    private readonly deadLetters: DeadLetters,
+    private readonly letters: DeadLetterStore,
     private readonly transactions: Transactions,
     private readonly settings: Settings,
     private readonly wakeUp: WakeUp,
     @InjectMetric('bus_deliveries_total') private readonly outcomes: Counter<'consumer' | 'outcome'>,
     @InjectMetric('processing_duration_seconds') private readonly duration: Histogram<'consumer'>,
+    @InjectMetric('dead_letter_replays_total') private readonly replays: Counter<'kind' | 'outcome'>,
   ) {}
 
   /** Registers the consumers and starts to deliver; call once the database is ready. */
@@ -141,11 +147,17 @@ export class Relay {
   private async deliver(consumer: Consumer, batch: Delivery[]): Promise<void> {
     const worn = batch.filter((delivery) => delivery.attempts > MAX_ATTEMPTS);
     for (const delivery of worn)
-      await this.bury(consumer, delivery, new AppError('process.crashed', 'attempts used up without an answer'));
+      await this.bury(
+        consumer,
+        delivery,
+        new AppError('process.crashed', 'attempts used up without an answer'),
+        tryOf('attempts used up without an answer'),
+      );
     const alive = worn.length === 0 ? batch : batch.filter((delivery) => delivery.attempts <= MAX_ATTEMPTS);
     if (alive.length === 0) return;
 
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      const startedMs = performance.now();
       try {
         await this.handle(consumer, alive);
         this.outcomes.inc({ consumer: consumer.name, outcome: 'done' }, alive.length);
@@ -158,7 +170,7 @@ export class Relay {
           for (const delivery of alive) await this.deliver(consumer, [delivery]);
           return;
         } else {
-          await this.fail(consumer, alive[0]!, error);
+          await this.fail(consumer, alive[0]!, error, performance.now() - startedMs);
           return;
         }
       }
@@ -173,48 +185,59 @@ export class Relay {
         const held = await this.store.settle(tx, consumer.name, batch);
         if (held < batch.length) throw new LeaseLost();
         await consumer.run(consumer.batch === 1 ? batch[0]!.data : batch.map((delivery) => delivery.data), tx);
+        const letters = batch.flatMap((delivery) => letterOf(delivery) ?? []);
+        if (letters.length === 0) return;
+        await this.letters.reported(tx, letters);
+        this.transactions.afterCommit(tx, () =>
+          this.replays.inc({ kind: 'delivery', outcome: 'replayed' }, letters.length),
+        );
       }),
     );
     stopTimer();
   }
 
-  private async fail(consumer: Consumer, delivery: Delivery, error: unknown): Promise<void> {
+  private async fail(consumer: Consumer, delivery: Delivery, error: unknown, durationMs: number): Promise<void> {
     if (error instanceof LeaseLost) {
       this.outcomes.inc({ consumer: consumer.name, outcome: 'taken-over' });
       return;
     }
-    if (error instanceof PermanentError || delivery.attempts >= MAX_ATTEMPTS)
-      return this.bury(consumer, delivery, error);
+    const failed = tryOf(messageOf(error), durationMs);
+    if (error instanceof PermanentError || delivery.attempts >= MAX_ATTEMPTS || letterOf(delivery))
+      return this.bury(consumer, delivery, error, failed);
     this.outcomes.inc({ consumer: consumer.name, outcome: 'retried' });
     const waitMs = Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** delivery.attempts);
     this.logger.warn(
       `${consumer.name} failed on event ${delivery.eventId}, attempt ${delivery.attempts}: ${messageOf(error)}`,
     );
-    await this.store.postpone(consumer.name, delivery, waitMs, messageOf(error)).catch(() => undefined); // else the lease runs out
+    await this.store.postpone(consumer.name, delivery, waitMs, failed).catch(() => undefined); // else the lease runs out
   }
 
-  /** Settles the delivery and keeps the whole event as a dead letter, in one transaction. */
-  private async bury(consumer: Consumer, delivery: Delivery, error: unknown): Promise<void> {
+  /** Settles the delivery and keeps the whole event as a dead letter, in one transaction; a replayed one is that letter again. */
+  private async bury(consumer: Consumer, delivery: Delivery, error: unknown, failed: Try): Promise<void> {
     const code = error instanceof AppError ? error.code : 'process.failed';
+    const letterId = letterOf(delivery);
     try {
       await this.transactions.run(async (tx) => {
-        if ((await this.store.settle(tx, consumer.name, [delivery])) === 0) return;
-        await this.deadLetters.keep(
-          [
-            {
-              stage: 'process',
-              code,
-              message: messageOf(error),
-              source: { kind: 'delivery', id: consumer.name, position: delivery.eventId },
-              attempts: delivery.attempts,
-              payload: JSON.stringify({ name: delivery.name, data: delivery.data, trace: delivery.trace }),
-            },
-          ],
-          tx,
-        );
+        const before = await this.store.giveUp(tx, consumer.name, delivery);
+        if (!before) return;
+        if (letterId !== undefined) return this.letters.reported(tx, [letterId], failed);
+        const letter = {
+          stage: 'process',
+          code,
+          message: messageOf(error),
+          source: { kind: 'delivery', id: consumer.name, position: delivery.eventId },
+          attempts: delivery.attempts,
+          tries: [...before, failed],
+          payload: JSON.stringify({ name: delivery.name, data: delivery.data, trace: delivery.trace }),
+          contentType: 'application/json',
+          mostPayloadBytes: MOST_LETTER_BYTES,
+        } as const;
+        await this.deadLetters.keepAll(tx, [letter]);
       });
+      if (letterId !== undefined) this.replays.inc({ kind: 'delivery', outcome: 'failed' });
       this.outcomes.inc({ consumer: consumer.name, outcome: 'dead' });
-      this.logger.error(`${consumer.name} gave up on event ${delivery.eventId} (${code}): ${messageOf(error)}`);
+      const what = letterId === undefined ? `event ${delivery.eventId}` : `the replay of dead letter ${letterId}`;
+      this.logger.error(`${consumer.name} gave up on ${what} (${code}): ${messageOf(error)}`);
     } catch (keeping) {
       this.logger.error(`Could not keep the dead letter of event ${delivery.eventId}: ${messageOf(keeping)}`);
     }
@@ -222,3 +245,13 @@ export class Relay {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const tryOf = (error: string, durationMs?: number): Try => ({
+  atUs: nowUs(),
+  error: errorText(error),
+  ...(durationMs === undefined ? {} : { durationMs: Math.round(durationMs) }),
+});
+
+/** The dead letter that a delivery replays, if any. */
+const letterOf = ({ eventId }: Delivery): string | undefined =>
+  eventId.startsWith('-') ? eventId.slice(1) : undefined;

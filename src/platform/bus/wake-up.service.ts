@@ -12,6 +12,7 @@ type Listening = { on(event: 'notification' | 'error' | 'end', listener: () => v
 export class WakeUp implements OnModuleDestroy {
   private readonly logger = new Logger('WakeUp');
   private runner: QueryRunner | undefined;
+  private connecting: Promise<unknown> | undefined;
   private stopped = false;
 
   constructor(
@@ -35,13 +36,16 @@ export class WakeUp implements OnModuleDestroy {
 
   async onModuleDestroy(): Promise<void> {
     this.stopped = true;
+    // released before it is connected, TypeORM 1.1 would look for it for ever when the pool closes
+    await this.connecting?.catch(() => undefined);
     await this.runner?.release().catch(() => undefined);
   }
 
   /** Listens until the connection ends. */
   private async once(look: () => void): Promise<void> {
     this.runner = this.dataSource.createQueryRunner();
-    const connection = (await this.runner.connect()) as Listening;
+    this.connecting = this.runner.connect();
+    const connection = (await this.connecting) as Listening;
     const ended = new Promise<void>((resolve) => {
       connection.on('error', () => resolve());
       connection.on('end', () => resolve());

@@ -25,7 +25,16 @@ import { IsCidr } from './cidr.decorator.js';
 import { durationMs, durationText, UNIT_MS } from './duration.js';
 import { type PollSetting, readPolls } from './poll-settings.js';
 
-export const MODULE_NAMES = ['ingestion', 'processing', 'aggregation', 'alerts', 'streaming', 'dashboard'] as const;
+export const MODULE_NAMES = [
+  'ingestion',
+  'processing',
+  'aggregation',
+  'alerts',
+  'uploads',
+  'webhooks',
+  'streaming',
+  'dashboard',
+] as const;
 export type ModuleName = (typeof MODULE_NAMES)[number];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
@@ -148,6 +157,49 @@ export class Settings {
   @IsInt({ message: 'must be a duration such as 90d, or 0 for never' })
   @Min(0)
   ALERTS_RETENTION = UNIT_MS.d * 90;
+  /** Of one uploaded file, as it comes; and of a packed one, unpacked. */
+  @number() @IsInt() @Min(1) @Max(2 ** 40) UPLOAD_MAX_BYTES = 2 * 2 ** 30;
+  @number() @IsInt() @Min(1) @Max(2 ** 42) UPLOAD_MAX_UNPACKED_BYTES = 10 * 2 ** 30;
+  /** Uploads that are taken, and files that are read, at the same time. */
+  @number() @IsInt() @Min(1) @Max(100) UPLOAD_CONCURRENT = 4;
+  @number() @IsInt() @Min(1) @Max(16) UPLOAD_READERS = 2;
+  /** A client that sends nothing for so long is given up. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 30s' })
+  @Min(1000, { message: 'must be at least 1s' })
+  UPLOAD_STALL = 30_000;
+  /** Bytes of files whose reading ended before this are deleted, what was read of them is not; 0: never. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 7d, or 0 for never' })
+  @Min(0)
+  FILES_RETENTION = UNIT_MS.d * 7;
+  /** Log events are dropped so long after the day they were stored on; 0: never. */
+  @duration()
+  @neverOrFrom('1d', '30d')
+  LOGS_RETENTION = UNIT_MS.d * 30;
+  /** Dead letters older than this are deleted, whatever became of them; 0: never. */
+  @duration()
+  @neverOrFrom('1h', '30d')
+  DEAD_LETTERS_RETENTION = UNIT_MS.d * 30;
+  /** Beyond so many the oldest are deleted, those that are over first. */
+  @number() @IsInt() @Min(1000) @Max(10_000_000) DEAD_LETTERS_MAX = 100_000;
+  /** Of the GitHub hooks; several while one replaces another. */
+  @list()
+  @ArrayMaxSize(10)
+  @MinLength(8, { each: true, message: 'must be a list of secrets of at least 8 characters' })
+  GITHUB_WEBHOOK_SECRET: string[] = [];
+  /** Other hooks that sign by Standard Webhooks; a name may stand twice while one secret replaces another. */
+  @list()
+  @ArrayMaxSize(100)
+  @Matches(/^(?!github:)[a-z0-9][a-z0-9-]{0,39}:whsec_[A-Za-z0-9+/]{32,86}={0,2}$/, {
+    each: true,
+    message: 'must be a list such as deploys:whsec_<base64 of 24 to 64 bytes>; github has a setting of its own',
+  })
+  WEBHOOKS: string[] = [];
+  /** Deliveries of webhooks, and the events made of them, are deleted after this; 0: never. */
+  @duration()
+  @neverOrFrom('1h', '30d')
+  WEBHOOKS_RETENTION = UNIT_MS.d * 30;
   /** How long delivered events stay readable for clients that resume; whole hours are dropped at a time. */
   @duration()
   @IsInt({ message: 'must be a duration such as 30s, 5m, 12h or 30d' })
@@ -184,13 +236,27 @@ export class Settings {
 
 const DURATIONS = new Set([
   'ALERTS_RETENTION',
+  'DEAD_LETTERS_RETENTION',
   'EVENTS_RETENTION',
   'FEAR_GREED_EVERY',
+  'FILES_RETENTION',
+  'LOGS_RETENTION',
   'TRADES_COMPRESS_AFTER',
   'TRADES_RETENTION',
+  'UPLOAD_STALL',
+  'WEBHOOKS_RETENTION',
 ]);
 /** Settings whose values are never printed. */
-const SECRET = new Set(['DATABASE_URL', 'PSQL_PASS', 'METRICS_TOKEN', 'FINNHUB_TOKEN', 'POLLS', 'SMTP_URL']);
+const SECRET = new Set([
+  'DATABASE_URL',
+  'PSQL_PASS',
+  'METRICS_TOKEN',
+  'FINNHUB_TOKEN',
+  'POLLS',
+  'SMTP_URL',
+  'GITHUB_WEBHOOK_SECRET',
+  'WEBHOOKS',
+]);
 
 /** Thrown at start; the message lists every fault with the setting's name and what would be right. */
 export class SettingsError extends Error {

@@ -145,6 +145,25 @@ describe('settings', () => {
     expect(faultsOf({ POLLS: JSON.stringify(many.slice(1)) })).toEqual(['POLLS: given, but FEEDS does not name poll']);
   });
 
+  it('refuses limits of uploads that are none', () => {
+    expect(readSettings({ UPLOAD_STALL: '5s', FILES_RETENTION: '0', UPLOAD_READERS: '1' })).toMatchObject({
+      UPLOAD_STALL: 5000,
+      FILES_RETENTION: 0,
+      UPLOAD_READERS: 1,
+      UPLOAD_MAX_BYTES: 2_147_483_648,
+      UPLOAD_MAX_UNPACKED_BYTES: 10_737_418_240,
+    });
+    for (const [name, value] of Object.entries({
+      UPLOAD_MAX_BYTES: '0',
+      UPLOAD_MAX_UNPACKED_BYTES: '10GB',
+      UPLOAD_CONCURRENT: '0',
+      UPLOAD_READERS: '17',
+      UPLOAD_STALL: '0',
+      FILES_RETENTION: 'never',
+    }))
+      expect(faultsOf({ [name]: value })).toEqual([expect.stringContaining(`${name}: ${JSON.stringify(value)}`)]);
+  });
+
   it('reads durations and lists', () => {
     const settings = readSettings({ EVENTS_RETENTION: '3h', BINANCE_SYMBOLS: ' BTCUSDT , ETHUSDT ' });
     expect(settings.EVENTS_RETENTION).toBe(10_800_000);

@@ -8,6 +8,7 @@ export * from './open-api.js';
 export * from './page.js';
 export * from './problem.js';
 export * from './problem.filter.js';
+export * from './raw-body.js';
 export * from './validation.js';
 
 /** Where the REST routes live. */

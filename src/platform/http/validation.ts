@@ -8,7 +8,7 @@ export function validationPipe(): ValidationPipe {
     whitelist: true,
     forbidNonWhitelisted: true,
     exceptionFactory: (faults: ValidationError[]) => {
-      const errors = faults.map((fault) => ({ field: fault.property, message: expectationOf(fault) }));
+      const errors = faults.flatMap((fault) => faultsOf(fault, ''));
       return new AppError('request.bad-parameter', errors.map((one) => `${one.field} ${one.message}`).join('; '), {
         errors,
       });
@@ -48,6 +48,13 @@ function refuseUnstorable(value: unknown, { type, data = '' }: ArgumentMetadata)
       waiting.push([field === '' ? 'body' : field, name], [below, each]);
     }
   }
+}
+
+/** Of what is nested, the field that is at fault itself, by its path. */
+function faultsOf(fault: ValidationError, path: string): { field: string; message: string }[] {
+  const field = path + fault.property;
+  if (fault.constraints !== undefined || !fault.children?.length) return [{ field, message: expectationOf(fault) }];
+  return fault.children.flatMap((child) => faultsOf(child, `${field}.`));
 }
 
 /** What would be right, in words. A value of the wrong type is told that, and not every bound it misses as well. */

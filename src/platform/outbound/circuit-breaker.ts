@@ -1,19 +1,24 @@
 /** In a row. */
 export const FAILURES_TO_OPEN = 5;
-const FIRST_OPEN_MS = 60_000;
-const LONGEST_OPEN_MS = 15 * 60_000;
+const PATIENCE: CircuitPatience = { firstMs: 60_000, longestMs: 15 * 60_000 };
 
 /** `open`: nothing is asked. `half-open`: one request may go, and decides. */
 export type CircuitState = 'closed' | 'half-open' | 'open';
 
-/** Spares a source that keeps failing: after five failures in a row it is left alone, twice as long after each probe. */
+/** How long a target is left alone, at first and at most. */
+export type CircuitPatience = Readonly<{ firstMs: number; longestMs: number }>;
+
+/** Spares a target that keeps failing: after five failures in a row it is left alone, twice as long after each probe. */
 export class CircuitBreaker {
   /** In a row. */
   failures = 0;
   private openings = 0;
   private openUntilMs = 0;
 
-  constructor(private readonly random: () => number = Math.random) {}
+  constructor(
+    private readonly random: () => number = Math.random,
+    private readonly patience = PATIENCE,
+  ) {}
 
   state(nowMs: number): CircuitState {
     if (this.openings === 0) return 'closed';
@@ -34,9 +39,10 @@ export class CircuitBreaker {
   failed(nowMs: number): void {
     this.failures++;
     if (this.failures < FAILURES_TO_OPEN) return;
-    const openMs = Math.min(LONGEST_OPEN_MS, FIRST_OPEN_MS * 2 ** Math.min(this.openings, 16));
+    const { firstMs, longestMs } = this.patience;
+    const openMs = Math.min(longestMs, firstMs * 2 ** Math.min(this.openings, 16));
     this.openings++;
-    // half of it is jitter, so that polls of one source that fell together do not come back together
+    // half of it is jitter, so that what fell together does not come back together
     this.openUntilMs = nowMs + openMs * (0.5 + this.random() / 2);
   }
 }
