@@ -1,4 +1,6 @@
 export * from './decimal.js';
+export * from './foreign-origin.js';
+export * from './gate.js';
 export * from './instant.decorator.js';
 export * from './list.decorator.js';
 export * from './market-query.dto.js';
