@@ -33,6 +33,7 @@ export class Uploads1700000000012 implements MigrationInterface {
         received_at timestamptz not null,
         finished_at timestamptz,
         lease_until timestamptz,
+        holder text,
         token bigint not null default 0,
         attempts int not null default 0
       ) with (fillfactor = 50);
@@ -40,11 +41,13 @@ export class Uploads1700000000012 implements MigrationInterface {
       create index file_status on uploads.file (status, seq);
       create index file_unfinished on uploads.file (seq) where status in ('received', 'processing');
       create index file_kept on uploads.file (finished_at) where is_stored;
+      create index file_known on uploads.file (finished_at) where memory is not null;
       comment on column uploads.file.unpacked_sha256 is 'Of the unpacked bytes; null where they cannot be unpacked to the end.';
       comment on column uploads.file.stored_bytes_read is 'Of the bytes as they came: what has been taken in, for percent.';
-      comment on column uploads.file.memory is 'Where the reading stands, JSON; written in the transaction of each chunk.';
+      comment on column uploads.file.memory is 'Where the reading stands, JSON; written in the transaction of each chunk, kept while bad lines may be read again.';
+      comment on column uploads.file.holder is 'The process that reads it, or did last: host and pid.';
       comment on column uploads.file.token is 'Raised at each claim: who holds an older one reads no more.';
-      comment on column uploads.file.attempts is 'Claims since the last chunk.';
+      comment on column uploads.file.attempts is 'Claims since the last chunk; of a packed file those that came to its place.';
 
       create table uploads.content (
         sha256 text primary key,

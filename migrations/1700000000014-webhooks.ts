@@ -29,6 +29,8 @@ export class Webhooks1700000000014 implements MigrationInterface {
       comment on column webhooks.delivery.event is 'The payload brought to one shape: what is told again when a repeat comes; null while it cannot be read.';
       comment on column webhooks.delivery.replay_of is 'An earlier delivery with the same body under another id: GitHub signs no headers, so it may be a replay.';
       create index delivery_body on webhooks.delivery (source, body_sha256);
+      create index delivery_type on webhooks.delivery (type, id);
+      create index delivery_unprocessed on webhooks.delivery (status, id) where status <> 'processed';
       create index delivery_received on webhooks.delivery (received_at);
     `);
   }

@@ -8,6 +8,7 @@ import type { Connection } from './platform/database/index.js';
 import {
   answerFrameworkError,
   ProblemFilter,
+  refuseForeignPages,
   serveOpenApi,
   serveRawBodies,
   validationPipe,
@@ -38,7 +39,8 @@ export async function createApp(
   });
   // a page of another origin can send texts and forms without asking first, but not JSON
   adapter.getInstance().removeContentTypeParser('text/plain');
-  serveRawBodies(adapter.getInstance());
+  refuseForeignPages(adapter.getInstance());
+  serveRawBodies(adapter.getInstance(), (gate) => app.get(gate, { strict: false }));
   // a route that takes files reads their body itself, as it comes; on every other one it is of no type that is taken
   adapter.getInstance().addContentTypeParser('multipart/form-data', (request, _body, done) => {
     const { multipart } = request.routeOptions.config as { multipart?: boolean };

@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TradesReceivedV1, TradesRecordedV1 } from '../src/contracts/index.js';
 import { Bus, type DeadLetter, DeadLetters, type ReplayedLetter } from '../src/platform/bus/index.js';
+import { DeadLetterListStore } from '../src/platform/bus/dead-letters/dead-letter-list.store.js';
 import { LetterRetention } from '../src/platform/bus/dead-letters/letter-retention.service.js';
 import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase, type TestDatabase } from './support/database.js';
@@ -165,6 +166,8 @@ describe('the list of dead letters', () => {
     expect(await query('select count(*)::int as n from bus.dead_letter')).toEqual([{ n: 200 }]);
     await app.app.get(Bus).transaction((tx) => letters.keepAll(tx, flood));
     expect(await query('select count(*)::int as n from bus.dead_letter')).toEqual([{ n: 500 }]);
+    await app.app.get(Bus).transaction((tx) => letters.keepMany(tx, flood));
+    expect(await query('select count(*)::int as n from bus.dead_letter')).toEqual([{ n: 800 }]);
   });
 });
 
@@ -267,6 +270,69 @@ describe('a replay', () => {
     const { body } = await app.get(`${ROUTE}/${id}`);
     expect(body).toMatchObject({ state: 'dead', attemptCount: 2 });
     expect(body.attempts.at(-1).error).toMatch(/process ended/);
+  });
+});
+
+describe('what is asked at once', () => {
+  it('is replayed a few at a time, so that the pool has room for all else', async () => {
+    const app = await startReplaying({ DATABASE_POOL: '12' });
+    const other = app.app.get(DeadLetterListStore);
+    await keep(app, ...Array.from({ length: 60 }, () => ({})));
+    let inside = 0;
+    let most = 0;
+    act = async (_letter, tx) => {
+      most = Math.max(most, ++inside);
+      await other.one('1'); // a second connection, as a replayer should not take one
+      await tx.query('select pg_sleep(0.005)');
+      inside--;
+    };
+    const ids = await idsOf(app);
+    const answers = await Promise.all(ids.map((id) => send(app, 'POST', `${ROUTE}/${id}/replay`)));
+    expect(answers.filter(({ body }) => body.state === 'replayed' && body.attemptCount === 2)).toHaveLength(60);
+    expect(most).toBe(3);
+  });
+
+  it('is searched a few at a time, and too much of it refused', async () => {
+    const app = await start({ DATABASE_POOL: '12' });
+    const slow = Promise.withResolvers<void>();
+    const three = Array.from({ length: 3 }, () => app.app.get(DeadLetterListStore).bounded(() => slow.promise));
+    const searches = Array.from({ length: 30 }, () => fetch(`${app.url}${ROUTE}?q=needle`));
+    const refused = await Promise.any(
+      searches.map(async (one) => {
+        const answer = await one;
+        return [answer.status, answer.headers.get('retry-after'), ((await answer.json()) as { code: string }).code];
+      }),
+    );
+    expect(refused).toEqual([503, '1', 'http.busy']);
+    expect(await app.get('/api/v1/symbols')).toMatchObject({ status: 200 });
+    expect(await app.get('/api/v1/logs')).toMatchObject({ status: 503, body: { code: 'http.busy' } });
+    slow.resolve();
+    await Promise.all([...three, ...searches]);
+    expect((await app.get(`${ROUTE}?q=needle`)).status).toBe(200);
+  });
+
+  it('is no attempt when the database is at fault', async () => {
+    const app = await startReplaying();
+    await keep(app, {});
+    const [id] = await idsOf(app);
+    act = () => Promise.reject(Object.assign(new Error('Connection terminated'), { code: '08006' }));
+    expect(await send(app, 'POST', `${ROUTE}/${id}/replay`)).toMatchObject({ status: 503 });
+    expect((await app.get(`${ROUTE}/${id}`)).body).toMatchObject({ state: 'dead', attemptCount: 1 });
+  });
+
+  it('is refused when a page of another origin asks', async () => {
+    const app = await startReplaying();
+    await keep(app, {});
+    const [id] = await idsOf(app);
+    for (const [origin, status] of [
+      ['https://evil.example', 403],
+      ['null', 403],
+      [app.url, 200],
+    ] as const) {
+      const answer = await fetch(`${app.url}${ROUTE}/${id}/replay`, { method: 'POST', headers: { origin } });
+      expect(answer.status).toBe(status);
+      if (status === 403) expect(await answer.json()).toMatchObject({ code: 'http.foreign-origin' });
+    }
   });
 });
 

@@ -304,7 +304,14 @@ function read(format: string, lines: readonly string[], chunkLines: number) {
   for (let from = 0; from < lines.length; from += chunkLines) {
     const reading = new FileReading(setup, counts, memory);
     for (const [index, text] of lines.slice(from, from + chunkLines).entries())
-      reading.take({ text, bytes: Buffer.from(text), number: from + index + 1, isTruncated: false, replaced: 0 });
+      reading.take({
+        text,
+        bytes: Buffer.from(text),
+        fullBytes: Buffer.byteLength(text),
+        number: from + index + 1,
+        isTruncated: false,
+        replaced: 0,
+      });
     if (from + chunkLines >= lines.length) reading.end();
     const chunk = reading.cut();
     events.push(...chunk.events);

@@ -75,6 +75,20 @@ const metric = async (text: string): Promise<number> => {
 };
 
 describe('log events of files', () => {
+  it('are told apart also when more than two million files came before', async () => {
+    await sql(`select setval(pg_get_serial_sequence('processing.log_file', 'no'), 4194304)`);
+    const file = randomUUID();
+    const number = 4_000_000_001;
+    const events = [0, 1, 2].map((at) => ({ ...line(1, `far ${at}`), line: number + at }));
+    await tell(file, events);
+    const { body } = await get(`${LOGS}?file=${file}`);
+    expect(body.items.map((one: { file: { line: number } }) => one.file.line)).toEqual([
+      number + 2,
+      number + 1,
+      number,
+    ]);
+  });
+
   it('come back as they were parsed, newest first, by line where their times are equal', async () => {
     const file = randomUUID();
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ const start = async (dir = dataDir): Promise<RunningApp> => {
     UPLOAD_STALL: '1s',
     UPLOAD_MAX_BYTES: String(MOST_BYTES),
     UPLOAD_CONCURRENT: '2',
+    UPLOAD_MAX_TIME: '5s',
   });
   await started.app.get(Bus).whenReady();
   return started;
@@ -73,6 +74,13 @@ const problem = (status: number, code: string) => ({
   type: 'application/problem+json; charset=utf-8',
   body: { status, code },
 });
+
+/** With another checksum than its content has. */
+function damaged(packed: Buffer): Buffer {
+  const copy = Buffer.from(packed);
+  copy[copy.length - 6]! ^= 0xff;
+  return copy;
+}
 
 /** So many bytes of zeros, packed. */
 async function zeros(bytes: number): Promise<Buffer> {
@@ -198,9 +206,31 @@ describe('an upload is refused with a problem, and leaves nothing', () => {
     expect(dripping).toMatchObject(problem(408, 'uploads.stalled'));
   });
 
+  it('when its client drips faster than that, but too slowly to ever come to an end', async () => {
+    const piece = Buffer.from('{}\n'.repeat(400)); // about 24 KB a second
+    const dripping = await send(opening(''), {
+      goOn: async (write) => {
+        while (await write(piece)) await new Promise((resolve) => setTimeout(resolve, 50));
+      },
+    });
+    expect(dripping).toMatchObject(problem(408, 'uploads.stalled'));
+    expect(dripping.body.detail).toMatch(/^\d+ bytes within 2 times 1000 ms \(UPLOAD_STALL\)/);
+  });
+
+  it('when it is not whole in time, although it comes fast enough', async () => {
+    const piece = Buffer.from('{}\n'.repeat(4000)); // about 240 KB a second
+    const endless = await send(opening(''), {
+      goOn: async (write) => {
+        while (await write(piece)) await new Promise((resolve) => setTimeout(resolve, 50));
+      },
+    });
+    expect(endless).toMatchObject(problem(408, 'uploads.stalled'));
+    expect(endless.body.detail).toContain('UPLOAD_MAX_TIME');
+  });
+
   it('when it comes from a page of another origin', async () => {
     for (const origin of ['https://evil.example', 'null'])
-      expect(await send(file('{}\n'), { headers: { origin } })).toMatchObject(problem(403, 'uploads.foreign-origin'));
+      expect(await send(file('{}\n'), { headers: { origin } })).toMatchObject(problem(403, 'http.foreign-origin'));
   });
 
   it('when as many are under way as are taken', async () => {
@@ -232,6 +262,11 @@ describe('an upload', () => {
     await eventually(() => expect(readdirSync(folder)).toHaveLength(1));
     socket.destroy();
     await eventually(() => expect(readdirSync(folder)).toEqual([]));
+    await eventually(async () => {
+      const metrics = await (await fetch(`${app.url}/metrics`)).text();
+      expect(metrics).toContain('uploads_total{result="uploads.aborted"} 1');
+      expect(metrics).not.toContain('uploads_total{result="failed"}');
+    });
   });
 
   it('that was under way in a crash is cleared away, what is young and what has a row is not', async () => {
@@ -261,7 +296,73 @@ describe('an upload', () => {
     );
     expect(letters.map(({ length }: { length: number }) => length)).toEqual([65_536, 65_536]);
     expect(letters[0].message).toContain('longer than 64 KiB');
+    const { body: page } = await app.get(`/api/v1/dead-letters?source=file:${body.id}`);
+    const cut = page.items.find(({ source }: { source: { position: string } }) => source.position === '2');
+    expect(await app.post(`/api/v1/dead-letters/${cut.id}/replay`, {})).toMatchObject({
+      body: { code: 'letters.cut' },
+    });
     await remove(body.id);
+  });
+
+  it.each([
+    ['a truncated gzip', (packed: Buffer) => packed.subarray(0, -(packed.length / 10)), 'ends before its end', 1000],
+    ['a gzip with a wrong checksum', damaged, 'the checksum of the packed data does not match', 1200],
+  ])('of a few lines in %s keeps those that are good', async (_what, harm, error, least) => {
+    const lines = Array.from({ length: 1200 }, (_, at) => `{"message":"${at} ${Math.random()}"}\n`).join('');
+    for (const query of ['?format=json', '']) {
+      const { body } = await send(file(harm(gzipSync(lines))), {}, `${query}${query === '' ? '?' : '&'}force=true`);
+      const read = await finished(body.id);
+      expect(read).toMatchObject({ status: 'failed', format: 'json', error: expect.stringContaining(error) });
+      expect(read.counts.events).toBeGreaterThanOrEqual(least);
+      expect(read.counts.bad).toBe(0);
+      await remove(body.id);
+    }
+  });
+
+  it('whose bytes are lost fails with a reason, and the process lives on', async () => {
+    const { body } = await send(file('{"message":"lost"}\n'));
+    await finished(body.id);
+    rmSync(join(folder, body.id));
+    for (const [attempts, options, error] of [
+      [0, '{}', 'its bytes are no longer on the disk'],
+      [0, '{"format":"json"}', 'its bytes are no longer on the disk'],
+      [9, '{}', 'reading it ended 5 times without a result'],
+    ] as const) {
+      await database.dataSource.query(
+        `update uploads.file set status = 'received', finished_at = null, lines = 0, memory = null, lease_until = null, attempts = $2, options = $3 where id = $1`,
+        [body.id, attempts, options],
+      );
+      expect(await finished(body.id)).toMatchObject({ status: 'failed', error: expect.stringContaining(error) });
+    }
+    await remove(body.id);
+  });
+
+  it('of no known format leaves no file open', async () => {
+    const open = (): number =>
+      readdirSync('/proc/self/fd').filter((name) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${name}`).startsWith(folder);
+        } catch {
+          return false;
+        }
+      }).length;
+    const ids: string[] = [];
+    for (let count = 0; count < 5; count++) {
+      const { body } = await send(file(`zzz qqq ${count}\n`.repeat(3)), {}, '');
+      ids.push(body.id);
+      expect(await finished(body.id)).toMatchObject({ status: 'failed', error: expect.stringContaining('format') });
+    }
+    await eventually(() => expect(open()).toBe(0));
+    for (const id of ids) await remove(id);
+  });
+
+  it('of nothing but blank lines is read in a moment, or not at all', async () => {
+    const { body } = await send(file(Buffer.alloc(500_000, '\n')));
+    expect(await finished(body.id)).toMatchObject({ status: 'processed', counts: { lines: 500_000, events: 0 } });
+    await remove(body.id);
+    const undeclared = await send(file(Buffer.alloc(2_000_000, '\n')), {}, '');
+    expect(await finished(undeclared.body.id)).toMatchObject({ status: 'failed', counts: { lines: 0 } });
+    await remove(undeclared.body.id);
   });
 
   it('of a truncated gzip fails with a reason, and leaves nothing once it is deleted', async () => {

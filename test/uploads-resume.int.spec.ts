@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Bus } from '../src/platform/bus/index.js';
 import type { Connection } from '../src/platform/database/index.js';
+import { FileStore } from '../src/uploads/file.store.js';
 import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed, testDatabase, type TestDatabase } from './support/database.js';
 import { eventually } from './support/eventually.js';
@@ -177,6 +181,84 @@ describe('a reading', () => {
       status: 'failed',
       error: 'reading it ended 5 times without a result; line 1 was next',
     });
+  });
+
+  it('of a packed file counts as an attempt only once it is where it stood before', async () => {
+    const store = new FileStore(database.dataSource);
+    const [plain, packed, fresh] = [randomUUID(), randomUUID(), randomUUID()];
+    for (const [id, packing, memory] of [
+      [plain, 'none', '{}'],
+      [packed, 'gzip', '{}'],
+      [fresh, 'gzip', null],
+    ])
+      await database.dataSource.query(
+        `insert into uploads.file (id, name, packing, options, sha256, bytes, received_at, memory) values ($1, 'x', $2, '{}', 'x', 1, now(), $3)`,
+        [id, packing, memory],
+      );
+    const attempts = new Map<string, number>();
+    for (let count = 0; count < 3; count++) {
+      const claimed = (await store.claim(60_000, 'test:1'))!;
+      attempts.set(claimed.file.id, claimed.attempts);
+      if (claimed.file.id === packed) await store.noteAttempt(packed, claimed.token);
+    }
+    expect([plain, packed, fresh].map((id) => attempts.get(id))).toEqual([1, 0, 1]);
+    const rows = await database.dataSource.query('select attempts from uploads.file where id = $1', [packed]);
+    expect(rows).toEqual([{ attempts: 1 }]);
+    await database.dataSource.query('delete from uploads.file where id = any($1::uuid[])', [[plain, packed, fresh]]);
+  });
+
+  it('is left to a process that lives, and taken from one that is no more', async () => {
+    const app = await start();
+    const id = await upload(app, '{"msg":"held"}\n');
+    await finished(app, id);
+    await app.close();
+    apps = [];
+    const alive = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const gone = spawn('true', { stdio: 'ignore' });
+    await once(gone, 'exit');
+    const hold = (holder: string) =>
+      database.dataSource.query(
+        `update uploads.file set status = 'processing', finished_at = null, lines = 0, memory = null, attempts = 1,
+           holder = $2, lease_until = now() + interval '1 hour' where id = $1`,
+        [id, holder],
+      );
+    try {
+      for (const holder of [`${hostname()}:${alive.pid}`, `elsewhere:${gone.pid}`]) {
+        await hold(holder);
+        const other = await start();
+        const next = await upload(other, `{"msg":"${holder}"}\n`);
+        await finished(other, next); // it has looked
+        expect(await fileOf(other, id)).toMatchObject({ status: 'processing', counts: { lines: 0 } });
+        await other.close();
+        apps = [];
+      }
+    } finally {
+      alive.kill();
+    }
+    await hold(`${hostname()}:${gone.pid}`);
+    expect(await finished(await start(), id)).toMatchObject({ status: 'processed' });
+  });
+
+  it('is forgotten once it is over, unless bad lines of it may be read again, and then with their letters', async () => {
+    const app = await start({ DEAD_LETTERS_RETENTION: '1h' });
+    const [good, bad] = [await upload(app, '{"msg":"good"}\n'), await upload(app, '{"msg":"bad"}\n{"\n')];
+    for (const id of [good, bad]) await finished(app, id);
+    const known = async (): Promise<string[]> =>
+      (
+        (await database.dataSource.query(
+          'select id from uploads.file where memory is not null and id = any($1::uuid[])',
+          [[good, bad]],
+        )) as { id: string }[]
+      ).map(({ id }) => id);
+    const { UploadKeeping } = await import('../src/uploads/upload-keeping.service.js');
+    await app.app.get(UploadKeeping).look();
+    expect(await known()).toEqual([bad]);
+    await database.dataSource.query(
+      `update uploads.file set finished_at = now() - interval '61 minutes' where id = $1`,
+      [bad],
+    );
+    await app.app.get(UploadKeeping).look();
+    expect(await known()).toEqual([]);
   });
 
   it('waits for who stores what is read, and goes on once that is done', async () => {

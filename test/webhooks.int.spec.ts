@@ -32,6 +32,22 @@ beforeAll(async () => {
 beforeEach(() => keepWhenRed());
 afterAll(() => app?.close());
 
+const CREDENTIALS = [
+  'authorization',
+  'cookie',
+  'x-api-key',
+  'x-hub-signature',
+  'x-auth-key',
+  'x-password',
+  'cf-access-jwt-assertion',
+  'x-goog-iap-jwt-assertion',
+  'x-amz-credential',
+  'x-forwarded-client-cert',
+];
+
+const countOf = async (table: string): Promise<number> =>
+  (await database.dataSource.query(`select count(*)::int as count from ${table}`))[0].count;
+
 type Sent = {
   id?: string;
   hook?: string;
@@ -69,8 +85,8 @@ async function github(
   return { status: answer.status, body: (await answer.json()) as any }; // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- a test reads what came
 const told = async (id: string): Promise<any[]> =>
-  // oxlint-disable-line typescript/no-explicit-any -- a test reads what came
   (
     await database.dataSource.query(
       `select data from bus.event where name = 'webhooks.delivery-received.v1' and data->>'deliveryId' = $1`,
@@ -143,6 +159,45 @@ describe('POST /webhook/github', () => {
     expect(await told(body.id)).toMatchObject([{ number: 7 }]);
   });
 
+  it('reads a form whatever the case of its type', async () => {
+    const form = new URLSearchParams({ payload: JSON.stringify({ ...ISSUE, form: 2 }) }).toString();
+    expect(await github(form, { type: 'Application/X-WWW-Form-Urlencoded' })).toMatchObject({
+      status: 202,
+      body: { status: 'received' },
+    });
+  });
+
+  it('takes a repeat of what could not be read for the delivery, when that can', async () => {
+    const id = randomUUID();
+    const first = await github('{"action": ', { id });
+    expect(first).toMatchObject({ status: 202, body: { status: 'failed' } });
+    expect(await github('{"action": ', { id })).toMatchObject({ status: 200, body: { status: 'failed' } });
+    const again = await github({ ...ISSUE, salt: id }, { id });
+    expect(again).toMatchObject({ status: 200, body: { id: first.body.id, status: 'received', repeated: true } });
+    expect(await told(first.body.id)).toMatchObject([{ action: 'opened', number: 7 }]);
+    const { body } = await app.get(`/api/v1/webhooks/deliveries/${first.body.id}`);
+    expect(body).toMatchObject({ status: 'received', error: null, repeats: 2 });
+    expect(JSON.parse(body.payload)).toMatchObject({ salt: id });
+    const letters = await database.dataSource.query(
+      `select state from bus.dead_letter where source_kind = 'webhook' and source_position = $1`,
+      [first.body.id],
+    );
+    expect(letters).toEqual([{ state: 'replayed' }]);
+  });
+
+  it.each(['\0', '{"a": \0}', '{"a": "\ud83d'])('keeps a signed %j, which no JSON is', async (payload) => {
+    const { status, body } = await github(payload);
+    expect({ status, ...body }).toMatchObject({ status: 'failed' });
+    expect((await app.get(`/api/v1/webhooks/deliveries/${body.id}`)).body.error).toMatch(/^The payload is not JSON: /);
+  });
+
+  it('has a letter for each that cannot be read, however many come', async () => {
+    const before = await countOf('bus.dead_letter');
+    for (let done = 0; done < 220; done += 20)
+      await Promise.all(Array.from({ length: 20 }, (_, at) => github(`{"no": ${done + at}`)));
+    expect((await countOf('bus.dead_letter')) - before).toBe(220);
+  });
+
   it('stores events it does not know', async () => {
     const { body } = await github({ novelty: true }, { event: 'brand_new' });
     expect(await told(body.id)).toMatchObject([{ type: 'brand_new', action: null, repository: null }]);
@@ -177,6 +232,7 @@ describe('POST /webhook/github', () => {
       'webhooks.untrusted',
     ],
     ['a delivery id that is none', { id: 'a b' }, 400, 'webhooks.bad-delivery'],
+    ['a hook id that is none', { hook: 'x'.repeat(6000) }, 400, 'webhooks.bad-delivery'],
     ['a text', { type: 'text/plain' }, 415, 'http.unsupported-media-type'],
   ])('refuses %s', async (_what, sent, status, code) => {
     const before = await app.get('/api/v1/webhooks/deliveries');
@@ -199,7 +255,7 @@ describe('POST /webhook/github', () => {
   it('keeps no signature and no credential', async () => {
     const { body } = await github(
       { ...ISSUE, salt: randomUUID() },
-      { headers: { authorization: 'Bearer hush', cookie: 'hush', 'x-api-key': 'hush' } },
+      { headers: Object.fromEntries(CREDENTIALS.map((name) => [name, 'hush'])) },
     );
     const { body: kept } = await app.get(`/api/v1/webhooks/deliveries/${body.id}`);
     expect(JSON.stringify(kept)).not.toMatch(/hush|sha256=/);
@@ -216,6 +272,28 @@ describe('POST /webhook/github', () => {
     await new Promise((resolve) => socket.once('connect', resolve));
     socket.destroy();
     expect((await github({ ...ISSUE, salt: randomUUID() })).status).toBe(202);
+  });
+
+  it('is refused by its headers before its body came', async () => {
+    const { port } = new URL(app.url);
+    const before = await countOf('webhooks.delivery');
+    for (const [path, headers, status] of [
+      ['github', '', 401],
+      ['github', 'x-hub-signature-256: sha256=00\r\n', 401],
+      ['github', `x-hub-signature-256: sha256=${'0'.repeat(64)}\r\n`, 400],
+      ['nobody', '', 404],
+      ['deploys', '', 401],
+    ] as const) {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.write(
+        `POST /webhook/${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 24000000\r\n${headers}\r\n`,
+      );
+      const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+      expect(answer.toString()).toContain(`HTTP/1.1 ${status} `);
+      expect(answer.toString()).toContain('application/problem+json');
+      socket.destroy();
+    }
+    expect(await countOf('webhooks.delivery')).toBe(before);
   });
 
   it('answers 503 without a secret', async () => {

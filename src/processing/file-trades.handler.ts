@@ -28,7 +28,7 @@ export class FileTradeRecorder {
     const due = await this.ledger.prepare(valid);
     const recorded = new RecordedBatch();
     await this.recordOrSplit(tx, due.lasting, recorded, rejected);
-    await this.ledger.refuse(tx, rejected, due.expired);
+    await this.ledger.refuse(tx, rejected, due.expired, true);
     await this.ledger.tell(tx, recorded);
     this.bus.afterCommit(tx, () => {
       this.ledger.raiseHighWaters(due.lasting);

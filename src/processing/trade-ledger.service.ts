@@ -90,8 +90,14 @@ export class TradeLedger {
   }
 
   /** Keeps rejected trades as dead letters; whoever waits for their ids, or for those of dropped days, need not. */
-  async refuse(tx: EntityManager, rejected: readonly RejectedTrade[], expired: readonly Trade[]): Promise<void> {
-    if (rejected.length > 0) await this.deadLetters.keep(tx, rejected.map(letterOf));
+  async refuse(
+    tx: EntityManager,
+    rejected: readonly RejectedTrade[],
+    expired: readonly Trade[],
+    areOfFile = false,
+  ): Promise<void> {
+    const letters = rejected.map(letterOf);
+    await (areOfFile ? this.deadLetters.keepMany(tx, letters) : this.deadLetters.keep(tx, letters));
     const withId = [...rejected.map(({ trade }) => trade), ...expired].filter(({ tradeId }) => isTradeId(tradeId));
     if (withId.length === 0) return;
     await this.bus.append(tx, TradesRejectedV1, {

@@ -16,7 +16,17 @@ export class TradeReplays {
     private readonly ledger: TradeLedger,
     deadLetters: DeadLetters,
   ) {
-    deadLetters.onReplay('trade', (letter, tx) => this.record(letter, tx));
+    deadLetters.onReplay(
+      'trade',
+      (letter, tx) => this.record(letter, tx),
+      (letter) => this.prepare(letter),
+    );
+  }
+
+  /** Makes its day and series, which it then finds made. */
+  private async prepare({ payload }: ReplayedLetter): Promise<void> {
+    const checked = checkTrade(tradeOf(payload), nowUs());
+    if (!('code' in checked)) await this.ledger.prepare([checked]);
   }
 
   private async record({ payload }: ReplayedLetter, tx: EntityManager): Promise<void> {

@@ -33,12 +33,6 @@ export function socketRoute(target: string): SocketRoute {
   return { kind: 'fixed', filter: filterFor(['candle', 'candle-closed'], [symbol], { ...only, window }) };
 }
 
-/** Whether a page of `origin` is of the host the request names. */
-export function sameOrigin(origin: string | undefined, host: string | undefined): boolean {
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
-}
-
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 const fault = (field: string, message: string): SocketRoute => ({ kind: 'fault', field, message });

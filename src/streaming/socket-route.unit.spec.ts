@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { filterFor } from './filter.js';
-import { sameOrigin, socketRoute } from './socket-route.js';
+import { socketRoute } from './socket-route.js';
 
 describe('socket route', () => {
   it('knows the three paths', () => {
@@ -32,12 +32,4 @@ describe('socket route', () => {
       expect(socketRoute(target)).toEqual({ kind: 'unknown' });
     },
   );
-
-  it('tells pages of another origin from those of this host', () => {
-    expect(sameOrigin(undefined, 'localhost:8080')).toBe(true);
-    expect(sameOrigin('http://localhost:8080', 'localhost:8080')).toBe(true);
-    expect(sameOrigin('http://localhost:9999', 'localhost:8080')).toBe(false);
-    expect(sameOrigin('https://evil.example', 'localhost:8080')).toBe(false);
-    expect(sameOrigin('null', 'localhost:8080')).toBe(false);
-  });
 });

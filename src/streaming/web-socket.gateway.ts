@@ -6,13 +6,13 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { Settings } from '../platform/config/index.js';
 import { AppError, badParameter } from '../platform/errors/index.js';
-import { problemOf } from '../platform/http/index.js';
+import { problemOf, sameOrigin } from '../platform/http/index.js';
 import { correlationIdOf } from '../platform/observability/index.js';
 import { Audiences } from './audiences.js';
 import { type Filter, listedSymbols, MAX_SYMBOLS, NOTHING, subscribed, unsubscribed } from './filter.js';
 import { STREAM_LIMITS, type StreamLimits } from './limits.js';
 import type { Publication } from './published.js';
-import { isLoopback, sameOrigin, socketRoute } from './socket-route.js';
+import { isLoopback, socketRoute } from './socket-route.js';
 import { type CutReason, StreamClients } from './stream-clients.service.js';
 import { MAX_MESSAGE_BYTES, parseSubscription, type Subscription, tooManySymbols } from './subscription.js';
 

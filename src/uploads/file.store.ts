@@ -14,7 +14,7 @@ export type NewFile = Pick<
 export type ClaimedFile = Readonly<{
   file: UploadedFile;
   token: string;
-  /** Claims without a chunk since. */
+  /** Claims that came to where the reading stood, without a chunk since. */
   attempts: number;
   /** Where the reading stands; undefined before the first chunk. */
   memory: string | undefined;
@@ -124,17 +124,17 @@ export class FileStore {
   }
 
   /** Takes the oldest file that nobody reads, for `leaseMs`. */
-  async claim(leaseMs: number): Promise<ClaimedFile | undefined> {
+  async claim(leaseMs: number, holder: string): Promise<ClaimedFile | undefined> {
     const [rows] = (await this.dataSource.query(
       `with next as (
          select id from uploads.file f where ${UNFINISHED} and (f.lease_until is null or f.lease_until < now())
          order by f.seq limit 1 for update skip locked
        )
        update uploads.file f set status = 'processing', lease_until = now() + $1 * interval '1 ms', token = f.token + 1,
-         attempts = f.attempts + 1
+         attempts = f.attempts + case when f.packing = 'none' or f.memory is null then 1 else 0 end, holder = $2
        from next where f.id = next.id
        returning ${FILE}, f.token, f.attempts, f.memory`,
-      [leaseMs],
+      [leaseMs, holder],
     )) as [(Row & { token: string; attempts: number; memory: string | null })[], number];
     const row = rows[0];
     return row && { file: fileOf(row), token: row.token, attempts: row.attempts, memory: row.memory ?? undefined };
@@ -152,16 +152,33 @@ export class FileStore {
   /** Leaves a file to whoever claims it next, after `waitMs`. An orderly end is no attempt. */
   async release(id: string, token: string, waitMs: number, isAttempt: boolean): Promise<void> {
     await this.dataSource.query(
-      `update uploads.file f set lease_until = now() + $3 * interval '1 ms', attempts = f.attempts - case when $4 then 0 else 1 end
+      `update uploads.file f set lease_until = now() + $3 * interval '1 ms', attempts = greatest(0, f.attempts - case when $4 then 0 else 1 end)
        where f.id = $1 and f.token = $2 and ${UNFINISHED}`,
       [id, token, waitMs, isAttempt],
     );
   }
 
-  /** Makes whatever an earlier life of this process read due again; the token keeps a living reader honest. */
-  async releaseLeases(): Promise<void> {
+  /** Counts a claim that came to where the reading stood. */
+  async noteAttempt(id: string, token: string): Promise<void> {
+    await this.dataSource.query('update uploads.file set attempts = attempts + 1 where id = $1 and token = $2', [
+      id,
+      token,
+    ]);
+  }
+
+  /** Who holds files now. */
+  async holders(): Promise<string[]> {
+    const rows = (await this.dataSource.query(
+      `select distinct f.holder from uploads.file f where ${UNFINISHED} and f.lease_until > now() and f.holder is not null`,
+    )) as { holder: string }[];
+    return rows.map(({ holder }) => holder);
+  }
+
+  /** Makes due what holders that are no more had; the token keeps one honest that lives on. */
+  async releaseLeases(holders: readonly string[]): Promise<void> {
     await this.dataSource.query(
-      `update uploads.file f set lease_until = null where ${UNFINISHED} and f.lease_until > now()`,
+      `update uploads.file f set lease_until = null where ${UNFINISHED} and f.lease_until > now() and f.holder = any($1)`,
+      [holders],
     );
   }
 
@@ -216,7 +233,8 @@ export class FileStore {
     { status, error }: Readonly<{ status: FileStatus; error: string | null }>,
   ): Promise<UploadedFile | undefined> {
     const [rows] = (await tx.query(
-      `update uploads.file f set status = $3, error = $4, finished_at = now(), lease_until = null, token = f.token + 1
+      `update uploads.file f set status = $3, error = $4, finished_at = now(), lease_until = null, token = f.token + 1,
+         memory = case when f.bad > 0 then f.memory end
        where f.id = $1 and ($2::bigint is null or f.token = $2) and ${UNFINISHED} returning ${FILE}`,
       [id, token ?? null, status, error],
     )) as [Row[], number];
@@ -242,6 +260,17 @@ export class FileStore {
       [retentionMs, limit],
     )) as [{ id: string }[], number];
     return rows.map(({ id }) => id);
+  }
+
+  /** Drops what readings knew that ended before `keptMs`: no bad line of theirs is left that may be read again. */
+  async forgetReadings(keptMs: number, limit: number): Promise<number> {
+    const [, forgotten] = (await this.dataSource.query(
+      `update uploads.file set memory = null where id in (
+         select id from uploads.file where memory is not null and finished_at < now() - $1 * interval '1 ms'
+         order by finished_at limit $2)`,
+      [keptMs, limit],
+    )) as [unknown, number];
+    return forgotten;
   }
 
   /** What its reading knew when it ended, or knows so far. */

@@ -34,7 +34,7 @@ export class FilesController {
   @Get(':id')
   @ApiOperation({ summary: 'One file: how far it is read, and what came of it' })
   @ApiOkResponse({ type: FileDetailBody })
-  @ApiProblems('uploads.unknown', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'uploads.unknown', 'database.unavailable')
   async one(@Param('id') id: string, @Query() _query: NoQuery): Promise<FileDetailBody> {
     const file = await this.find(id);
     return { ...fileBody(dataOf(file)), unpackedSha256: file.unpackedSha256, stored: file.isStored };
@@ -48,7 +48,7 @@ export class FilesController {
       'What was recorded of it stays: log events, trades, dead letters, and its row here. One that was not read to its end is `failed` from then on.',
   })
   @ApiNoContentResponse()
-  @ApiProblems('uploads.unknown', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'uploads.unknown', 'database.unavailable')
   async remove(@Param('id') id: string, @Query() _query: NoQuery): Promise<void> {
     await this.uploads.remove(await this.find(id));
   }

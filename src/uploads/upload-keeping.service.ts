@@ -48,6 +48,7 @@ export class UploadKeeping implements OnApplicationBootstrap, OnModuleDestroy {
   private async clean(): Promise<void> {
     try {
       await this.expire();
+      await this.forget();
       await this.sweep();
     } catch (error) {
       if (!isTransientDatabaseError(error))
@@ -62,6 +63,12 @@ export class UploadKeeping implements OnApplicationBootstrap, OnModuleDestroy {
       for (const id of expired) await this.folder.remove(id);
       if (expired.length < BITE) return;
     }
+  }
+
+  private async forget(): Promise<void> {
+    const { DEAD_LETTERS_RETENTION: keptMs } = this.settings;
+    if (keptMs === 0) return;
+    while (!this.stopped && (await this.store.forgetReadings(keptMs, BITE)) === BITE);
   }
 
   /**

@@ -3,7 +3,6 @@ import { Controller, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { fileBody } from '../contracts/index.js';
-import { AppError } from '../platform/errors/index.js';
 import { ApiProblems } from '../platform/http/index.js';
 import { dataOf } from './file.js';
 import { FileBody, UploadQuery } from './files.dto.js';
@@ -53,7 +52,8 @@ export class UploadController {
     'uploads.malformed',
     'uploads.no-file',
     'uploads.too-many-parts',
-    'uploads.foreign-origin',
+    'http.foreign-origin',
+    'uploads.aborted',
     'uploads.stalled',
     'uploads.too-large',
     'uploads.unpacks-too-far',
@@ -69,7 +69,6 @@ export class UploadController {
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<FileBody> {
     try {
-      refuseForeignPages(raw);
       const { file, isDuplicate } = await this.uploads.receive(raw, query);
       answer.status(isDuplicate ? 200 : 202).header('location', `/api/v1/files/${file.id}`);
       return fileBody({ ...dataOf(file), ...(isDuplicate ? { duplicateOf: file.id } : {}) });
@@ -77,11 +76,4 @@ export class UploadController {
       lingerOver(raw);
     }
   }
-}
-
-/** A page of any origin can send a form without asking first. */
-function refuseForeignPages({ headers: { origin, host } }: IncomingMessage): void {
-  if (origin === undefined) return;
-  if (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())
-    throw new AppError('uploads.foreign-origin', `a page of ${origin.slice(0, 200)} may not upload here`);
 }

@@ -4,6 +4,7 @@ import { FileStore } from './file.store.js';
 import { FilesController } from './files.controller.js';
 import { FileReader } from './reading/file-reader.service.js';
 import { LineReplays } from './reading/line-replays.service.js';
+import { Pace } from './reading/pace.service.js';
 import { ReadingRun } from './reading/reading-run.service.js';
 import { Receiver } from './receiving/receiver.service.js';
 import { UploadController } from './upload.controller.js';
@@ -17,6 +18,7 @@ import { Uploads } from './uploads.service.js';
     FileReader,
     FileStore,
     LineReplays,
+    Pace,
     ReadingRun,
     Receiver,
     UploadFolder,

@@ -18,7 +18,7 @@ export class DeliveriesController {
   @Get()
   @ApiOperation({ summary: 'Deliveries of webhooks whose signature was right, newest first' })
   @ApiOkResponse({ type: DeliveriesBody })
-  @ApiProblems('request.bad-parameter', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'search.too-slow', 'http.busy', 'database.unavailable')
   async list(@Query() { source, type, status, from, to, limit, cursor }: DeliveriesQuery): Promise<DeliveriesBody> {
     if (from !== undefined && to !== undefined && from >= to) throw badParameter('from', 'must be before to');
     const filter = { source, type, status, fromUs: from, toUs: to, beforeId: idOf(cursor) };
@@ -33,12 +33,12 @@ export class DeliveriesController {
   @Get(':id')
   @ApiOperation({ summary: 'One delivery, with its headers and its payload' })
   @ApiOkResponse({ type: WholeDeliveryBody })
-  @ApiProblems('webhooks.unknown-delivery', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'webhooks.unknown-delivery', 'database.unavailable')
   async one(@Param('id') id: string, @Query() _query: NoQuery): Promise<WholeDeliveryBody> {
-    const delivery = ID.test(id) ? await this.store.find(id) : undefined;
+    const delivery = ID.test(id) ? await this.store.find(id, undefined, SHOWN_BYTES) : undefined;
     if (!delivery) throw new AppError('webhooks.unknown-delivery', `there is none with the id ${id.slice(0, 60)}`);
     const { headers, body } = delivery;
-    return { ...bodyOf(delivery), headers, payload: body.subarray(0, SHOWN_BYTES).toString() };
+    return { ...bodyOf(delivery), headers, payload: body.toString() };
   }
 }
 

@@ -1,18 +1,15 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { DeliveryReceivedV1, EventsRecordedV1, type EventsRecordedV1Data } from '../contracts/index.js';
 import { Bus, Consumes, DeadLetters, type ReplayedLetter } from '../platform/bus/index.js';
 import { AppError } from '../platform/errors/index.js';
-import { DeliveryStore, type DeliveryStatus, type NewDelivery } from './delivery.store.js';
+import { type DeliveryStatus, DeliveryStore, type NewDelivery } from './delivery.store.js';
 import type { Normalised } from './normalised.js';
 import { readPayload } from './payload.js';
 
 /** A delivery whose event was told so long ago and is still not recorded is told again when its sender repeats it. */
 const PATIENCE_MS = 60_000;
 const LETTER_KIND = 'webhook';
-
-export type Received = Omit<NewDelivery, 'bodySha256'>;
 
 /** What became of a delivery, or of the first one of its ids. */
 export type Outcome = Readonly<{ id: string; status: DeliveryStatus; isRepeat: boolean; possibleReplay: boolean }>;
@@ -29,8 +26,7 @@ export class Deliveries {
   }
 
   /** Stores and tells in one transaction. A repeat is stored once, and told again only where the first came to nothing. */
-  async receive(received: Received): Promise<Outcome> {
-    const delivery = { ...received, bodySha256: createHash('sha256').update(received.body).digest() };
+  async receive(delivery: NewDelivery): Promise<Outcome> {
     return this.bus.transaction(async (tx) => {
       const added = await this.store.add(tx, delivery);
       if (!added) return this.repeat(tx, delivery);
@@ -58,12 +54,18 @@ export class Deliveries {
       await this.store.retell(tx, first.id);
       await this.tell(tx, first.id, delivery.source, first.event);
     }
+    if (first.status === 'failed' && !('fault' in delivery.event)) {
+      await this.store.replace(tx, first.id, delivery);
+      await this.tell(tx, first.id, delivery.source, delivery.event);
+      await this.deadLetters.closed(tx, LETTER_KIND, delivery.source, [first.id]);
+      return { id: first.id, status: 'received', isRepeat: true, possibleReplay: false };
+    }
     return { id: first.id, status: first.status, isRepeat: true, possibleReplay: false };
   }
 
   /** Reads a payload that could not be read: as it came, or as a person mended it. */
   private async replay({ source, payload, isEdited }: ReplayedLetter, tx: EntityManager): Promise<void> {
-    const stored = source.position === undefined ? undefined : await this.store.find(source.position);
+    const stored = source.position === undefined ? undefined : await this.store.find(source.position, tx);
     if (!stored) throw new AppError('webhooks.unknown-delivery', 'the delivery is no longer kept');
     const { id, type, contentType, body, receivedAtUs } = stored;
     const event = isEdited
@@ -78,15 +80,22 @@ export class Deliveries {
     return this.bus.append(tx, DeliveryReceivedV1, { deliveryId: id, source, ...event });
   }
 
-  private async keepUnread(tx: EntityManager, id: string, { source, body }: NewDelivery, fault: string): Promise<void> {
-    await this.deadLetters.keep(tx, [
+  private async keepUnread(
+    tx: EntityManager,
+    id: string,
+    { source, body, contentType }: NewDelivery,
+    fault: string,
+  ): Promise<void> {
+    // each was signed
+    await this.deadLetters.keepAll(tx, [
       {
         stage: 'parse',
         code: 'parse.bad-payload',
         message: fault,
         source: { kind: LETTER_KIND, id: source, position: id },
         attempts: 1,
-        payload: body.toString(),
+        payload: body,
+        contentType,
       },
     ]);
   }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { formatInstant } from '../contracts/index.js';
+import { boundedSearch } from '../platform/database/index.js';
 import type { Normalised } from './normalised.js';
 
 export const DELIVERY_STATUSES = ['received', 'processed', 'failed'] as const;
@@ -49,6 +50,8 @@ export type DeliveryFilter = Readonly<{
 
 /** What is known of a delivery that came again. */
 export type Repeated = Readonly<{ id: string; status: DeliveryStatus; event: Normalised | null; isLate: boolean }>;
+
+const SEARCH = { withinMs: 5000, code: 'search.too-slow', advice: 'narrow it by from and to' } as const;
 
 @Injectable()
 export class DeliveryStore {
@@ -113,36 +116,64 @@ export class DeliveryStore {
     );
   }
 
+  /** A payload that could not be read came again, and could: the delivery is what came now. */
+  async replace(
+    tx: EntityManager,
+    id: string,
+    { type, headers, contentType, body, bodySha256, event }: NewDelivery,
+  ): Promise<void> {
+    await tx.query(
+      `update webhooks.delivery set type = $2, headers = $3, content_type = $4, body = $5, body_sha256 = $6, event = $7, action = $8,
+         status = 'received', error = null, told_at = now() where id = $1`,
+      [
+        id,
+        type,
+        JSON.stringify(headers),
+        contentType,
+        body,
+        bodySha256,
+        JSON.stringify(event),
+        'fault' in event ? null : event.action,
+      ],
+    );
+  }
+
   async markProcessed(tx: EntityManager, ids: readonly string[]): Promise<void> {
     await tx.query(`update webhooks.delivery set status = 'processed' where id = any($1::bigint[])`, [ids]);
   }
 
   /** Newest first. */
   async page(filter: DeliveryFilter, limit: number): Promise<Delivery[]> {
-    const rows = (await this.dataSource.query(
-      `select ${COLUMNS} from webhooks.delivery
+    const rows = await boundedSearch(this.dataSource, SEARCH, (tx) =>
+      tx.query(
+        `select ${COLUMNS} from webhooks.delivery
        where ($1::text is null or source = $1) and ($2::text is null or type = $2) and ($3::text is null or status = $3)
          and ($4::timestamptz is null or received_at >= $4) and ($5::timestamptz is null or received_at < $5)
          and ($6::bigint is null or id < $6)
        order by id desc limit $7`,
-      [
-        filter.source ?? null,
-        filter.type ?? null,
-        filter.status ?? null,
-        filter.fromUs === undefined ? null : formatInstant(filter.fromUs),
-        filter.toUs === undefined ? null : formatInstant(filter.toUs),
-        filter.beforeId ?? null,
-        limit,
-      ],
-    )) as Row[];
-    return rows.map(deliveryOf);
+        [
+          filter.source ?? null,
+          filter.type ?? null,
+          filter.status ?? null,
+          filter.fromUs === undefined ? null : formatInstant(filter.fromUs),
+          filter.toUs === undefined ? null : formatInstant(filter.toUs),
+          filter.beforeId ?? null,
+          limit,
+        ],
+      ),
+    );
+    return (rows as Row[]).map(deliveryOf);
   }
 
-  /** With its headers and its body as it came. */
-  async find(id: string): Promise<WholeDelivery | undefined> {
-    const [row] = (await this.dataSource.query(
-      `select ${COLUMNS}, headers, content_type, body from webhooks.delivery where id = $1`,
-      [id],
+  /** With its headers and its body as it came, or the first bytes of that. */
+  async find(
+    id: string,
+    tx: EntityManager = this.dataSource.manager,
+    mostBytes = 2 ** 30,
+  ): Promise<WholeDelivery | undefined> {
+    const [row] = (await tx.query(
+      `select ${COLUMNS}, headers, content_type, substring(body for $2) as body from webhooks.delivery where id = $1`,
+      [id, mostBytes],
     )) as (Row & { headers: Record<string, string>; content_type: string; body: Buffer })[];
     return row && { ...deliveryOf(row), headers: row.headers, contentType: row.content_type, body: row.body };
   }

@@ -1,10 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { distrustOfGithub, distrustOfStandard } from './signature.service.js';
+import { type Distrust, SignedBody, signedByGithub, signedByStandard } from './signature.service.js';
 
 const VECTORS = new URL('../../../shared/data/vectors/webhook_signatures.json', import.meta.url);
 type Vector = { name: string; algo?: string; secret: string; body: string; signature: string; valid: boolean };
+
+type Headers = Record<string, string | undefined>;
+/** The body comes in two pieces. */
+function heard(body: Buffer, signed: SignedBody | Distrust): Distrust | undefined {
+  if (!(signed instanceof SignedBody)) return signed;
+  signed.hear(body.subarray(0, 5));
+  signed.hear(body.subarray(5));
+  return signed.end(body.length).distrust;
+}
+const distrustOfGithub = (body: Buffer, headers: Headers, secrets: string[]): Distrust | undefined =>
+  heard(body, signedByGithub(headers, secrets));
+const distrustOfStandard = (body: Buffer, headers: Headers, secrets: string[], nowMs: number): Distrust | undefined =>
+  heard(body, signedByStandard(headers, secrets, nowMs));
 
 describe.skipIf(!existsSync(VECTORS))('recorded signatures (../shared/data/vectors)', () => {
   const { cases } = existsSync(VECTORS)
@@ -29,6 +42,12 @@ describe('a signature of GitHub', () => {
     expect(distrustOfGithub(body, { 'x-hub-signature-256': sign('other') }, ['old-secret', 'new-secret'])?.reason).toBe(
       'wrong',
     );
+  });
+
+  it('is of no body that was not heard whole', () => {
+    const signed = signedByGithub({ 'x-hub-signature-256': sign('a') }, ['a']) as SignedBody;
+    signed.hear(body);
+    expect(signed.end(body.length + 1).distrust?.reason).toBe('wrong');
   });
 
   it.each([

@@ -3,6 +3,8 @@ import type { Normalised } from './normalised.js';
 
 const MOST_FIELDS = 20;
 const MOST_TEXT = 300;
+/** As many as the filter of the list takes. */
+const MOST_TYPE = 100;
 
 /**
  * A payload of Standard Webhooks 1.0.0, `{"type","timestamp","data"}`, in the shape that all webhooks are brought to. Plain
@@ -11,7 +13,7 @@ const MOST_TEXT = 300;
 export function standardEvent(payload: Readonly<Record<string, unknown>>, receivedAtUs: number): Normalised {
   const { type, timestamp } = payload;
   return {
-    type: text(type) ?? 'unknown',
+    type: text(type)?.slice(0, MOST_TYPE).toWellFormed() ?? 'unknown',
     action: null,
     repository: null,
     actor: null,

@@ -22,7 +22,7 @@ export class DeliveriesQuery {
 
   @ApiPropertyOptional({ example: 'push' })
   @IsOptional()
-  @Matches(/^[\w.:/-]{1,100}$/, { message: 'must be the name of an event such as push' })
+  @Matches(/^\P{Cc}{1,100}$/u, { message: 'must be the name of an event such as push, of 1 to 100 characters' })
   type?: string;
 
   @ApiPropertyOptional({ enum: DELIVERY_STATUSES })

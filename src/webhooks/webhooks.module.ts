@@ -4,11 +4,13 @@ import { DeliveriesController } from './deliveries.controller.js';
 import { Deliveries } from './deliveries.service.js';
 import { DeliveryRetention } from './delivery-retention.service.js';
 import { DeliveryStore } from './delivery.store.js';
+import { ReceiptGate } from './receipt-gate.service.js';
 import { ReceiptController } from './receipt.controller.js';
 
 @Module({
   controllers: [ReceiptController, DeliveriesController],
   providers: [
+    ReceiptGate,
     Deliveries,
     DeliveryRetention,
     DeliveryStore,

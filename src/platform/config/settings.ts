@@ -168,6 +168,11 @@ export class Settings {
   @IsInt({ message: 'must be a duration such as 30s' })
   @Min(1000, { message: 'must be at least 1s' })
   UPLOAD_STALL = 30_000;
+  /** For one upload from its first byte to its last. */
+  @duration()
+  @IsInt({ message: 'must be a duration such as 1h' })
+  @Min(1000, { message: 'must be at least 1s' })
+  UPLOAD_MAX_TIME = UNIT_MS.h;
   /** Bytes of files whose reading ended before this are deleted, what was read of them is not; 0: never. */
   @duration()
   @IsInt({ message: 'must be a duration such as 7d, or 0 for never' })
@@ -243,6 +248,7 @@ const DURATIONS = new Set([
   'LOGS_RETENTION',
   'TRADES_COMPRESS_AFTER',
   'TRADES_RETENTION',
+  'UPLOAD_MAX_TIME',
   'UPLOAD_STALL',
   'WEBHOOKS_RETENTION',
 ]);

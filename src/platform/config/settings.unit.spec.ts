@@ -159,6 +159,7 @@ describe('settings', () => {
       UPLOAD_CONCURRENT: '0',
       UPLOAD_READERS: '17',
       UPLOAD_STALL: '0',
+      UPLOAD_MAX_TIME: '999ms',
       FILES_RETENTION: 'never',
     }))
       expect(faultsOf({ [name]: value })).toEqual([expect.stringContaining(`${name}: ${JSON.stringify(value)}`)]);

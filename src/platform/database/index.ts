@@ -1,3 +1,4 @@
+export * from './bounded-search.js';
 export * from './data-source-options.js';
 export * from './database.module.js';
 export * from './database.service.js';

@@ -7,13 +7,22 @@ const CODE_OF_STATUS: Record<number, ErrorCode> = {
   400: 'http.bad-request',
   401: 'http.unauthorized',
   404: 'http.not-found',
+  408: 'http.too-slow',
   413: 'http.payload-too-large',
   414: 'http.uri-too-long',
   415: 'http.unsupported-media-type',
   503: 'database.unavailable',
 };
 
-/** Turns whatever was thrown into a problem answer, and logs it once: 5xx as an error, the rest not at all. */
+/** Seconds after which it may be otherwise. */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+  'http.busy': 1,
+  'database.unavailable': 1,
+  'uploads.busy': 5,
+  'webhooks.not-set-up': 300,
+};
+
+/** Turns whatever was thrown into a problem answer, and logs it once: 5xx as an error, the rest, and what was too much at once, not at all. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
@@ -22,7 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = translate(thrown);
-    if (error.status >= 500)
+    if (error.status >= 500 && error.code !== 'http.busy')
       this.logger.error({ err: loggable(thrown), code: error.code, url: request.url }, error.detail);
     answer(error, request, reply);
   }
@@ -34,6 +43,8 @@ export function answerFrameworkError(error: Error, request: FastifyRequest, repl
 }
 
 function answer(error: AppError, request: FastifyRequest, reply: FastifyReply): void {
+  const retryAfter = RETRY_AFTER[error.code];
+  if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
   void reply
     .status(error.status)
     .header('content-type', 'application/problem+json; charset=utf-8')

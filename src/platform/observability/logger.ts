@@ -5,11 +5,23 @@ import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Settings } from '../config/index.js';
 
-const REDACTED = [
-  'req.headers.authorization',
-  'req.headers.cookie',
-  'req.headers["x-api-key"]',
-  'req.headers["x-hub-signature-256"]',
+/** Of a request's headers these are logged: whatever else a client or a proxy puts there may be a signature or a credential. */
+const LOGGED_HEADERS = [
+  'host',
+  'origin',
+  'user-agent',
+  'accept',
+  'accept-encoding',
+  'connection',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'x-correlation-id',
+  'x-github-event',
+  'x-github-delivery',
+  'webhook-id',
+  'last-event-id',
+  'traceparent',
 ];
 /** Asked every few seconds, or open for hours: they would drown the log. */
 const NOT_LOGGED = /^\/(health|healthz|readyz|metrics|stream|dashboard|docs)/;
@@ -24,7 +36,6 @@ export function createLogger(settings: Settings): Logger {
     level: settings.LOG_LEVEL,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: REDACTED,
     formatters: { level: (label) => ({ level: label }) },
     hooks: {
       logMethod(args, method, level) {
@@ -47,12 +58,19 @@ export function correlationIdOf(request: Pick<IncomingMessage, 'headers'>): stri
   return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
 }
 
+/** Of a request as pino-http tells it. */
+function withoutCredentials<T extends { headers: Record<string, unknown> }>(request: T): T {
+  const told = LOGGED_HEADERS.filter((name) => request.headers[name] !== undefined);
+  return { ...request, headers: Object.fromEntries(told.map((name) => [name, request.headers[name]])) };
+}
+
 export function loggerParams(logger: Logger): Params {
   return {
     // Nest's own default route matches nothing under Fastify (nestjs-pino 5.2).
     forRoutes: ['{*splat}'],
     pinoHttp: {
       logger,
+      serializers: { req: withoutCredentials },
       autoLogging: { ignore: (request) => NOT_LOGGED.test(request.url ?? '') },
       customProps: (request) => ({ correlation_id: request.id }),
       customLogLevel: () => 'debug', // what fails is logged once, by the problem filter

@@ -2,7 +2,7 @@
 export const FAILURES_TO_OPEN = 5;
 const PATIENCE: CircuitPatience = { firstMs: 60_000, longestMs: 15 * 60_000 };
 
-/** `open`: nothing is asked. `half-open`: one request may go, and decides. */
+/** `open`: nothing is asked. `half-open`: it may be asked, and the next answer decides. */
 export type CircuitState = 'closed' | 'half-open' | 'open';
 
 /** How long a target is left alone, at first and at most. */

@@ -14,7 +14,7 @@ export class EventsController {
   @Get()
   @ApiOperation({ summary: 'What webhooks told, newest first' })
   @ApiOkResponse({ type: EventsBody })
-  @ApiProblems('request.bad-parameter', 'search.too-slow', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'search.too-slow', 'http.busy', 'database.unavailable')
   async list(@Query() query: EventsQuery): Promise<EventsBody> {
     const { source, type, repository, actor, limit } = query;
     const found = await this.store.page({ source, type, repository, actor, ...stretchOf(query) }, limit + 1);

@@ -100,7 +100,7 @@ export class LogEventStore {
          select level, format, count(*)::int as count from stored group by level, format`,
         [
           day,
-          int8Array(rows.map(({ fileId, event }) => String(files.get(fileId)! * 2 ** 32 + event.line))),
+          int8Array(rows.map(({ fileId, event }) => idOf(files.get(fileId)!, event.line))),
           timestamptzArray(rows.map(({ event }) => event.atUs)),
           rows.map(({ level }) => level),
           textArray(rows.map(({ event }) => event.format)),
@@ -185,7 +185,9 @@ export class LogEventStore {
   }
 }
 
-const idsOf = (no: number): [string, string] => [String(no * 2 ** 32), String((no + 1) * 2 ** 32 - 1)];
+/** File numbers beyond two million make ids that a number cannot hold. */
+const idOf = (no: number, line: number): string => String(BigInt(no) * 2n ** 32n + BigInt(line));
+const idsOf = (no: number): [string, string] => [idOf(no, 0), idOf(no, 2 ** 32 - 1)];
 const levelOf = (rank: number | null): LogLevel | null => (rank === null ? null : LOG_LEVELS[rank]!);
 
 type Row = {

@@ -36,7 +36,11 @@ export class LogRecorder {
     @InjectMetric('log_events_total') private readonly events: Counter<'level' | 'format'>,
     @InjectMetric('log_rows_total') private readonly rows: Counter<'result'>,
   ) {
-    deadLetters.onReplay(LETTER_KIND, (letter, tx) => this.replay(letter, tx));
+    deadLetters.onReplay(
+      LETTER_KIND,
+      (letter, tx) => this.replay(letter, tx),
+      () => this.days.open(today()),
+    );
   }
 
   @ConsumesBatch(RowsParsedV1, 'processing.record-log-events', { batch: BATCH_CHUNKS })
@@ -61,7 +65,7 @@ export class LogRecorder {
   private async record(tx: EntityManager, rows: readonly LogRow[]): Promise<Outcome> {
     const outcome: Outcome = { stored: [], refused: [] };
     if (rows.length === 0) return outcome;
-    const day = new Date().toISOString().slice(0, 10);
+    const day = today();
     await this.days.open(day);
     const files = await this.store.touchFiles(tx, day, rows);
     await this.storeOrSplit(tx, day, files, rows, outcome);
@@ -94,7 +98,7 @@ export class LogRecorder {
   }
 
   private async keep(tx: EntityManager, refused: readonly Refused[]): Promise<void> {
-    await this.deadLetters.keep(
+    await this.deadLetters.keepMany(
       tx,
       refused.map(({ fileId, event, message }): DeadLetter => ({
         stage: 'store',
@@ -135,6 +139,8 @@ export class LogRecorder {
     return this.formats.has(format) ? format : 'other';
   }
 }
+
+const today = (): string => new Date().toISOString().slice(0, 10);
 
 /** Lets what waits have its turn: market data comes before old lines. */
 const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -20,7 +20,7 @@ export class LogsController {
   @Get()
   @ApiOperation({ summary: 'Log events of uploaded files, newest first' })
   @ApiOkResponse({ type: LogsBody })
-  @ApiProblems('request.bad-parameter', 'search.too-slow', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'search.too-slow', 'http.busy', 'database.unavailable')
   async list(@Query() query: LogsQuery): Promise<LogsBody> {
     const { q, level, minLevel, file, format, traceId, limit } = query;
     const words = q === undefined ? undefined : searchQuery(q);

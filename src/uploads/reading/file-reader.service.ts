@@ -1,10 +1,11 @@
+import { hostname } from 'node:os';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge, Histogram } from 'prom-client';
 import { FileReceivedV1 } from '../../contracts/index.js';
 import { Bus, Hears } from '../../platform/bus/index.js';
 import { Settings } from '../../platform/config/index.js';
-import { isTransientDatabaseError } from '../../platform/errors/index.js';
+import { errorCode, isTransientDatabaseError } from '../../platform/errors/index.js';
 import { HealthParts } from '../../platform/observability/index.js';
 import { type ClaimedFile, FileStore } from '../file.store.js';
 import { LEASE_MS, ReadingLost, ReadingRun } from './reading-run.service.js';
@@ -15,6 +16,8 @@ const RENEW_EVERY_MS = 10_000;
 const MOST_ATTEMPTS = 5;
 const RETRY_MS = 5000;
 const STOP_WITHIN_MS = 4000;
+const HOST = `${hostname()}:`;
+const HOLDER = `${HOST}${process.pid}`;
 
 /** Reads what was uploaded, a few files at a time; a file that another process reads is left to it. */
 @Injectable()
@@ -68,7 +71,7 @@ export class FileReader implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async start(): Promise<void> {
-    await this.store.releaseLeases().catch(() => undefined); // they run out by themselves
+    await this.releaseLeases().catch(() => undefined); // they run out by themselves
     if (this.stopped) return;
     this.isStarted = true;
     this.timers = [
@@ -78,12 +81,18 @@ export class FileReader implements OnApplicationBootstrap, BeforeApplicationShut
     this.look();
   }
 
+  /** Of processes of this host that are no more, one that had the pid of this one among them. */
+  private async releaseLeases(): Promise<void> {
+    const gone = (await this.store.holders()).filter((holder) => holder === HOLDER || isGone(holder));
+    if (gone.length > 0) await this.store.releaseLeases(gone);
+  }
+
   private async claimAll(): Promise<void> {
     try {
       while (this.lookAgain && !this.stopped) {
         this.lookAgain = false;
         while (this.reading.size < this.settings.UPLOAD_READERS && !this.stopped) {
-          const claimed = await this.store.claim(LEASE_MS);
+          const claimed = await this.store.claim(LEASE_MS, HOLDER);
           if (!claimed) break;
           this.begin(claimed);
         }
@@ -130,5 +139,16 @@ export class FileReader implements OnApplicationBootstrap, BeforeApplicationShut
   private async renew(): Promise<void> {
     for (const { claimed } of this.reading.values())
       await this.store.renew(claimed.file.id, claimed.token, LEASE_MS).catch(() => undefined);
+  }
+}
+
+/** Whether it can be told from here that a process no longer runs. */
+function isGone(holder: string): boolean {
+  if (!holder.startsWith(HOST)) return false;
+  try {
+    process.kill(Number(holder.slice(HOST.length)), 0);
+    return false;
+  } catch (error) {
+    return errorCode(error) === 'ESRCH';
   }
 }

@@ -8,13 +8,21 @@ import { MinuteCounts, type MinutesMemory } from './minute-counts.js';
 export type TextLine = Readonly<{
   text: string;
   bytes: Buffer;
+  /** As many as it had before it was cut off. */
+  fullBytes: number;
   number: number;
   isTruncated: boolean;
   replaced: number;
 }>;
 
 /** What cannot be read: for a dead letter. */
-export type BadLine = Readonly<{ line: number; message: string; bytes: Buffer; isTruncated: boolean }>;
+export type BadLine = Readonly<{
+  line: number;
+  message: string;
+  bytes: Buffer;
+  fullBytes: number;
+  isTruncated: boolean;
+}>;
 
 /** What was read since the chunk before. */
 export type Chunk = Readonly<{
@@ -47,6 +55,8 @@ export type ReadingSetup = Readonly<{
 
 const CHUNK_LINES = 256;
 const CHUNK_BYTES = 128 * 1024;
+/** Lines that are nothing cost next to nothing: a chunk may have many more of them. */
+const CHUNK_NOTHINGS = 64 * CHUNK_LINES;
 /** Of one event made of several lines. */
 const FOLDED_LINES = 500;
 const FOLDED_LENGTH = 64 * 1024;
@@ -79,6 +89,7 @@ export class FileReading {
   private firstBad: string | null;
   private isOver = false;
   private lines = 0;
+  private blanks = 0;
   private bytes = 0;
   private events: LogEvent[] = [];
   private trades: Trade[] = [];
@@ -101,7 +112,7 @@ export class FileReading {
   }
 
   get isFull(): boolean {
-    return this.lines >= CHUNK_LINES || this.bytes >= CHUNK_BYTES;
+    return this.lines >= CHUNK_LINES || this.bytes >= CHUNK_BYTES || this.blanks >= CHUNK_NOTHINGS;
   }
 
   take(line: TextLine): void {
@@ -125,6 +136,8 @@ export class FileReading {
         return this.refuse(line, reading);
       case 'nothing':
         this.nothings++;
+        this.blanks++;
+        this.lines--;
     }
   }
 
@@ -139,7 +152,7 @@ export class FileReading {
     const { events, trades, badLines, outcomes } = this;
     const minutes = this.minutes.told(this.isOver);
     [this.events, this.trades, this.badLines, this.outcomes] = [[], [], [], new Map()];
-    [this.lines, this.bytes] = [0, 0];
+    [this.lines, this.blanks, this.bytes] = [0, 0, 0];
     return { events, trades, minutes, badLines, outcomes };
   }
 
@@ -213,7 +226,7 @@ export class FileReading {
   }
 
   private refuse(
-    { number, bytes, isTruncated }: TextLine,
+    { number, bytes, fullBytes, isTruncated }: TextLine,
     { message, column }: Extract<Reading, { kind: 'bad' }>,
   ): void {
     this.counts.bad++;
@@ -222,7 +235,7 @@ export class FileReading {
     if (this.letters >= MOST_LETTERS) return;
     this.letters++;
     // the bytes are a view of a larger piece
-    this.badLines.push({ line: number, message: told, bytes: Buffer.from(bytes), isTruncated });
+    this.badLines.push({ line: number, message: told, bytes: Buffer.from(bytes), fullBytes, isTruncated });
   }
 
   private close(): void {

@@ -42,6 +42,7 @@ const setup = { format: format as LineFormat, fallbackFor: () => other, options 
 const line = (text: string, number: number): TextLine => ({
   text,
   bytes: Buffer.from(text),
+  fullBytes: Buffer.byteLength(text),
   number,
   isTruncated: false,
   replaced: 0,
@@ -174,3 +175,19 @@ function countedBy(events: readonly LogEvent[]): Record<string, number> {
   }
   return sums;
 }
+
+it('lines that are nothing hardly fill a chunk, but they do', () => {
+  const reading = new FileReading(setup, { ...NO_COUNTS });
+  for (let number = 1; number <= 16_383; number++) reading.take(line('', number));
+  expect(reading.isFull).toBe(false);
+  reading.take(line('', 16_384));
+  expect(reading.isFull).toBe(true);
+  reading.cut();
+  expect(reading.isFull).toBe(false);
+  for (let number = 1; number <= 256; number++) {
+    expect(reading.isFull).toBe(false);
+    reading.take(line('0 info text', number));
+    reading.take(line('', number));
+  }
+  expect(reading.isFull).toBe(true);
+});

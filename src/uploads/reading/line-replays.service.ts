@@ -35,7 +35,14 @@ export class LineReplays {
     const charset = isEdited ? 'utf-8' : (kept?.place.charset ?? undefined);
     const decoder = new LineDecoder(charset, file.options.charset);
     const text = decoder.decode(payload);
-    const line = { text, bytes: payload, number: Number(position), isTruncated: false, replaced: decoder.replaced };
+    const line = {
+      text,
+      bytes: payload,
+      fullBytes: payload.length,
+      number: Number(position),
+      isTruncated: false, // a cut letter is replayed edited only
+      replaced: decoder.replaced,
+    };
     const { events, trades, minutes } = readAgain(file, line, kept?.reading.memories ?? {});
     if (events.length > 0) await this.bus.append(tx, RowsParsedV1, { fileId, events });
     if (trades.length > 0) await this.bus.append(tx, FileTradesParsedV1, { fileId, trades });

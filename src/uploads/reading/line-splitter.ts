@@ -7,6 +7,8 @@ export type LineEnds = 'bytes' | 'utf-16le' | 'utf-16be';
 export type RawLine = Readonly<{
   /** Without its line end; at most LINE_LIMIT_BYTES. */
   bytes: Buffer;
+  /** As many as it had before it was cut off. */
+  fullBytes: number;
   /** From 1. */
   number: number;
   isTruncated: boolean;
@@ -27,6 +29,8 @@ export class LineSplitter {
   /** The line's end is still looked for, although its first bytes are more than it may have. */
   private isOverlong = false;
   private readonly unit: number;
+  /** Where the line begins that is looked for. */
+  private start: number;
 
   /** `offset`: where the first byte that is pushed stands; `line`: the number of lines before it. */
   constructor(
@@ -35,6 +39,7 @@ export class LineSplitter {
     private readonly ends: LineEnds = 'bytes',
   ) {
     this.unit = ends === 'bytes' ? 1 : 2;
+    this.start = offset;
   }
 
   *push(piece: Buffer): Generator<RawLine> {
@@ -87,13 +92,16 @@ export class LineSplitter {
   }
 
   private cut(bytes: Buffer, length: number): RawLine {
+    const wholeBytes = this.offset - this.start + bytes.length;
     this.offset += length;
+    this.start = this.offset;
     this.line++;
     const isTruncated = this.isOverlong || bytes.length > LINE_LIMIT_BYTES + (this.endsWithCr(bytes) ? this.unit : 0);
     this.isOverlong = false;
     const text = isTruncated || !this.endsWithCr(bytes) ? bytes : bytes.subarray(0, bytes.length - this.unit);
     return {
       bytes: text.length > LINE_LIMIT_BYTES ? text.subarray(0, LINE_LIMIT_BYTES) : text,
+      fullBytes: isTruncated ? wholeBytes : text.length,
       number: this.line,
       isTruncated,
       endOffset: this.offset,

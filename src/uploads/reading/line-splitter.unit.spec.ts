@@ -96,3 +96,15 @@ describe('lines', () => {
     expect(splitter.end()).toMatchObject({ isTruncated: true, endOffset: 2000 * 65_536 });
   });
 });
+
+it.each([[[60_000, 1, 1]], [[1000]], [[1_000_000]]])(
+  'a line that is cut off says how long it was, in pieces of %j',
+  (sizes) => {
+    const bytes = Buffer.from(`${'x'.repeat(200_000)}\nshort\r\n${'y'.repeat(70_010)}`);
+    expect(linesOf(bytes, sizes).map(({ fullBytes, isTruncated }) => [fullBytes, isTruncated])).toEqual([
+      [200_000, true],
+      [5, false],
+      [70_010, true],
+    ]);
+  },
+);

@@ -22,6 +22,7 @@ import { UnpackError } from '../unpacking/unpacker.service.js';
 import { UploadFolder } from '../upload-folder.service.js';
 import { type Chunk, FileReading, type ReadingMemory } from './file-reading.js';
 import { letterOf } from './line-letter.js';
+import { Pace, type Paced } from './pace.service.js';
 import { FileFault, type Place, TextLines } from './text-lines.service.js';
 
 /** Another reader has the file, or it was deleted: nothing more may be written for it. */
@@ -35,30 +36,28 @@ const SLICE_MS = 2;
 const LOOK_EVERY_LINES = 16;
 const BYTES_OF_A_LINE = 512;
 export const LEASE_MS = 30_000;
-/** Chunks that may wait for their consumers, everywhere; beyond, reading waits for them. */
-const MOST_UNDELIVERED = 24;
-const COUNT_EVERY_CHUNKS = 8;
-const WAIT_MS = 25;
 const PROGRESS_EVERY_MS = 250;
 /** What a file without a declared format is told by. */
 const SAMPLE_LINES = 100;
 const SAMPLE_LENGTH = 256 * 1024;
-const TOLD = [RowsParsedV1, FileTradesParsedV1, LogMinutesCountedV1];
+/** Bytes of lines without text, which tell nothing. */
+const SAMPLE_BLANKS = 2 ** 20;
 
 /** JSON: all that a reader needs to go on where another one stopped. */
 export type Memory = Readonly<{ place: Place; format: string; isDeclared: boolean; reading: ReadingMemory }>;
 
 /** One claimed file on its way to its end. */
-type Run = {
+type Run = Paced & {
   readonly claimed: ClaimedFile;
   readonly lines: TextLines;
   readonly mayGoOn: () => boolean;
   format: LineFormat | undefined;
   isDeclared: boolean;
+  /** Whether it is counted as one. */
+  isAttempt: boolean;
   reading: FileReading | undefined;
   linesNoted: number;
   sliceMs: number;
-  chunks: number;
   progressMs: number;
 };
 
@@ -70,6 +69,7 @@ export class ReadingRun {
     private readonly deadLetters: DeadLetters,
     private readonly store: FileStore,
     private readonly folder: UploadFolder,
+    private readonly pace: Pace,
     private readonly settings: Settings,
     @InjectMetric('upload_lines_total') private readonly lines: Counter<'format' | 'outcome'>,
   ) {}
@@ -105,10 +105,12 @@ export class ReadingRun {
       mayGoOn,
       format,
       isDeclared: memory?.isDeclared ?? declared !== undefined,
+      isAttempt: file.packing === 'none' || memory === undefined,
       reading: undefined,
       linesNoted: file.counts.lines,
       sliceMs: performance.now(),
       chunks: 0,
+      letThroughMs: performance.now(),
       progressMs: -Infinity,
     };
     if (format) run.reading = readingOf(run, format, memory?.reading);
@@ -119,7 +121,8 @@ export class ReadingRun {
     const format = run.format ?? (await this.detect(run));
     const reading = (run.reading ??= readingOf(run, format));
     let since = 0;
-    for await (const portion of run.lines.portions())
+    for await (const portion of run.lines.portions()) {
+      await this.reached(run);
       for (const line of portion) {
         reading.take(line);
         const { fault } = reading;
@@ -130,16 +133,25 @@ export class ReadingRun {
         since = 0;
         await rest(run);
       }
+    }
     return this.end(run, reading);
+  }
+
+  /** Packed bytes are unpacked again up to their place, which may take long: the attempt counts from there on. */
+  private async reached(run: Run): Promise<void> {
+    if (run.isAttempt) return;
+    const { file, token } = run.claimed;
+    await this.store.noteAttempt(file.id, token);
+    run.isAttempt = true;
   }
 
   /** The format that the first lines look like most. */
   private async detect(run: Run): Promise<LineFormat> {
     const { file } = run.claimed;
     const lines = new TextLines(this.folder.pathOf(file.id), file, undefined, this.settings.UPLOAD_MAX_UNPACKED_BYTES);
-    const sample = await sampleOf(lines);
+    const { sample, isWhole } = await sampleOf(lines, run);
     const format = detectFormat(sample);
-    if (!format && sample.length > 0)
+    if (!format && (sample.length > 0 || !isWhole))
       throw new FileFault('its first lines are of no known format: say which by format when you upload it again');
     run.format = format;
     return format ?? FORMATS[0]!;
@@ -171,7 +183,7 @@ export class ReadingRun {
     chunk: Chunk | undefined,
     ended?: Readonly<{ status: FileStatus; error: string | null }>,
   ): Promise<UploadedFile | undefined> {
-    if (!ended) await this.waitForConsumers(run);
+    if (!ended) await this.letThrough(run);
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
       try {
         const file = await this.bus.transaction((tx) => this.write(tx, run, chunk, ended));
@@ -244,15 +256,13 @@ export class ReadingRun {
     }
   }
 
-  /** Reading is faster than what is read can be stored: it goes on once little of that waits. */
-  private async waitForConsumers(run: Run): Promise<void> {
-    if (!run.mayGoOn()) throw new Stopped();
-    if (run.chunks % COUNT_EVERY_CHUNKS !== 0) return;
+  private async letThrough(run: Run): Promise<void> {
+    const check = (): void => {
+      if (!run.mayGoOn()) throw new Stopped();
+    };
+    check();
     try {
-      while ((await this.bus.undelivered(TOLD, MOST_UNDELIVERED)) >= MOST_UNDELIVERED) {
-        if (!run.mayGoOn()) throw new Stopped();
-        await pause(WAIT_MS);
-      }
+      await this.pace.letThrough(run, check);
     } catch (error) {
       if (!isTransientDatabaseError(error)) throw error; // else the commit waits
     }
@@ -284,21 +294,27 @@ export function optionsOf({ name, options, receivedAtUs }: UploadedFile): ReadOp
   };
 }
 
-async function sampleOf(lines: TextLines): Promise<string[]> {
+/** The first lines with text; `isWhole`: there are no others that can be read. */
+async function sampleOf(lines: TextLines, run: Run): Promise<{ sample: string[]; isWhole: boolean }> {
   const sample: string[] = [];
-  let length = 0;
+  let [length, blanks, seen] = [0, 0, 0];
   try {
     for await (const portion of lines.portions())
-      for (const { text } of portion) {
-        if (text.trim() === '') continue;
-        sample.push(text);
-        length += text.length;
-        if (sample.length >= SAMPLE_LINES || length >= SAMPLE_LENGTH) return sample;
+      for (const { text, bytes } of portion) {
+        if (text.trim() === '') {
+          blanks += bytes.length + 1;
+          if (blanks >= SAMPLE_BLANKS) return { sample, isWhole: false };
+        } else {
+          sample.push(text);
+          length += text.length;
+          if (sample.length >= SAMPLE_LINES || length >= SAMPLE_LENGTH) return { sample, isWhole: false };
+        }
+        if (++seen % LOOK_EVERY_LINES === 0) await rest(run);
       }
   } catch (error) {
     if (!(error instanceof UnpackError)) throw error; // the reading itself comes to it
   }
-  return sample;
+  return { sample, isWhole: true };
 }
 
 export const formatNamed = (name: string): LineFormat | undefined => FORMATS.find((one) => one.name === name);

@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, type ReadStream } from 'node:fs';
 import type { UploadedFile } from '../file.js';
 import { archiveFault, HEAD_BYTES, limitFault } from '../unpacking/packing.js';
-import { Unpacker } from '../unpacking/unpacker.service.js';
+import { Unpacker, UnpackError } from '../unpacking/unpacker.service.js';
 import { LineDecoder, probe, endsOf } from './charset.js';
 import type { TextLine } from './file-reading.js';
 import { LineSplitter, type RawLine } from './line-splitter.js';
@@ -25,22 +25,21 @@ const PROBE_BYTES = 64 * 1024;
 /** A stored file as lines of text, from a place on. */
 export class TextLines {
   private readonly unpacker: Unpacker;
-  private readonly stream;
+  private stream: ReadStream | undefined;
   private readonly from: number;
   private decoder: LineDecoder | undefined;
   private endOffset: number;
   private line: number;
 
   constructor(
-    path: string,
+    private readonly path: string,
     private readonly file: UploadedFile,
     private readonly start: Place | undefined,
     private readonly mostUnpackedBytes: number,
   ) {
     // packed bytes can only be read from their beginning
     this.from = file.packing === 'none' ? (start?.offset ?? 0) : 0;
-    this.stream = createReadStream(path, { start: this.from, highWaterMark: CHUNK_BYTES });
-    this.unpacker = new Unpacker(file.packing, this.stream);
+    this.unpacker = new Unpacker(file.packing, this.stored());
     this.endOffset = start?.offset ?? 0;
     this.line = start?.line ?? 0;
   }
@@ -67,23 +66,24 @@ export class TextLines {
   async *portions(): AsyncGenerator<Iterable<TextLine>> {
     try {
       const pieces = this.pieces();
-      const { splitter, decoder, head } = await this.begin(pieces);
+      const { splitter, decoder, head, failure } = await this.begin(pieces);
       this.decoder = decoder;
       for (const piece of head) yield this.texts(splitter.push(piece), decoder);
+      if (failure) throw failure;
       for await (const piece of pieces) yield this.texts(splitter.push(piece), decoder);
       const last = splitter.end();
       if (last) yield this.texts([last], decoder);
     } finally {
-      this.stream.destroy();
+      this.stream?.destroy();
     }
   }
 
   private *texts(lines: Iterable<RawLine>, decoder: LineDecoder): Generator<TextLine> {
-    for (const { bytes, number, isTruncated, endOffset } of lines) {
+    for (const { bytes, fullBytes, number, isTruncated, endOffset } of lines) {
       const text = decoder.decode(bytes);
       this.endOffset = endOffset;
       this.line = number;
-      yield { text, bytes, number, isTruncated, replaced: decoder.replaced };
+      yield { text, bytes, fullBytes, number, isTruncated, replaced: decoder.replaced };
     }
   }
 
@@ -96,16 +96,10 @@ export class TextLines {
         splitter: new LineSplitter(offset, line, endsOf(known)),
         decoder: new LineDecoder(known, declared),
         head: [],
+        failure: undefined,
       };
     }
-    const head: Buffer[] = [];
-    let bytes = 0;
-    while (bytes < PROBE_BYTES) {
-      const { value, done } = await pieces.next();
-      if (done) break;
-      head.push(value);
-      bytes += value.length;
-    }
+    const { head, failure } = await headOf(pieces);
     const first = Buffer.concat(head);
     const fault = archiveFault(first.subarray(0, HEAD_BYTES));
     if (fault !== undefined) throw new FileFault(fault);
@@ -114,7 +108,15 @@ export class TextLines {
       splitter: new LineSplitter(bomBytes, 0, ends),
       decoder: new LineDecoder(charset, declared),
       head: [first.subarray(bomBytes)],
+      failure,
     };
+  }
+
+  /** Opened once somebody takes from it: an error that nobody waits for would end the process. */
+  private async *stored(): AsyncGenerator<Buffer> {
+    this.stream = createReadStream(this.path, { start: this.from, highWaterMark: CHUNK_BYTES });
+    this.stream.on('error', () => undefined); // those after the last one that is waited for
+    yield* this.stream as AsyncIterable<Buffer>;
   }
 
   /** Unpacked bytes from the place on. */
@@ -134,4 +136,22 @@ export class TextLines {
       if (over < piece.length) yield over === 0 ? piece : piece.subarray(over);
     }
   }
+}
+
+/** The first bytes, and why there are no more of them where they end in a fault: what came before it counts. */
+async function headOf(pieces: AsyncGenerator<Buffer>): Promise<{ head: Buffer[]; failure: Error | undefined }> {
+  const head: Buffer[] = [];
+  let bytes = 0;
+  try {
+    while (bytes < PROBE_BYTES) {
+      const { value, done } = await pieces.next();
+      if (done) break;
+      head.push(value);
+      bytes += value.length;
+    }
+  } catch (error) {
+    if (bytes === 0 || !(error instanceof UnpackError || error instanceof FileFault)) throw error;
+    return { head, failure: error };
+  }
+  return { head, failure: undefined };
 }

@@ -84,15 +84,21 @@ export class Receiver {
   }
 
   private async store(id: string, request: IncomingMessage): Promise<Received> {
-    const { UPLOAD_MAX_BYTES: most, UPLOAD_MAX_UNPACKED_BYTES: mostUnpacked, UPLOAD_STALL: stallMs } = this.settings;
+    const { UPLOAD_MAX_BYTES: most, UPLOAD_MAX_UNPACKED_BYTES: mostUnpacked } = this.settings;
+    const { UPLOAD_STALL: stallMs, UPLOAD_MAX_TIME: mostMs } = this.settings;
     const fields = new Map<string, string>();
     let file: Promise<Stored & { name: string }> | undefined;
     let source: Readable | undefined;
     let failure: unknown;
     const busboy = busboyOf(request, most);
     const target = await this.folder.create(id, Number(request.headers['content-length'] ?? 0));
+    let wake = (): void => undefined;
+    busboy.on('drain', () => wake());
     const failed = new Promise<never>((_, reject) => {
-      const fail = (error: unknown): void => reject((failure ??= error));
+      const fail = (error: unknown): void => {
+        reject((failure ??= error));
+        wake();
+      };
       busboy.on('error', (error) => fail(new AppError('uploads.malformed', messageOf(error))));
       busboy.on('partsLimit', () => fail(tooManyParts()));
       busboy.on('fieldsLimit', () => fail(tooManyParts()));
@@ -117,11 +123,15 @@ export class Receiver {
     finished.catch(() => undefined);
     try {
       let received = 0;
-      for await (const chunk of chunksOf(request, stallMs)) {
+      for await (const chunk of chunksOf(request, { stallMs, mostMs })) {
         if (failure !== undefined) break;
         received += chunk.length;
         if (received > most + ENVELOPE_BYTES) throw tooLarge(most, 'more');
-        if (!busboy.write(chunk)) await Promise.race([failed, once(busboy, 'drain')]);
+        if (!busboy.write(chunk) && failure === undefined)
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        if (failure !== undefined) break;
       }
       busboy.end();
       await Promise.race([failed, finished]);

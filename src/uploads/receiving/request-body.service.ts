@@ -1,21 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../../platform/errors/index.js';
 
-/** A client that sends less than so much within the time of a stall holds a place for nothing. */
-const LEAST_BYTES_A_STALL = 1024;
+/** A client that sends less than so much within the time of a stall, over two of them, holds a place for nothing. */
+const LEAST_BYTES_A_STALL = 64 * 1024;
+const SPELL_STALLS = 2;
 /** How long a client may still send what nobody reads, so that it gets to see the answer. */
 const LINGER_MS = 5000;
 
-/** The client went away: nobody is left to answer. */
-export class ClientGone extends Error {}
+/** `stallMs`: without a byte; `mostMs`: for all of it. */
+export type BodyTimes = Readonly<{ stallMs: number; mostMs: number }>;
 
 /**
- * A request's body as it comes. Throws ClientGone when the client goes, `uploads.stalled` when it sends nothing for
- * `stallMs`, or next to nothing, while it is waited for. Ending early leaves the request as it is.
+ * A request's body as it comes. Throws `uploads.aborted` when the client goes, `uploads.stalled` when it sends nothing for
+ * a stall, too little while it is waited for, or does not come to its end in time. Ending early leaves the request as it
+ * is.
  */
-export async function* chunksOf(request: IncomingMessage, stallMs: number): AsyncGenerator<Buffer> {
+export async function* chunksOf(request: IncomingMessage, { stallMs, mostMs }: BodyTimes): AsyncGenerator<Buffer> {
+  const untilMs = performance.now() + mostMs;
   let [spellMs, spellBytes] = [0, 0];
   for (;;) {
+    const leftMs = untilMs - performance.now();
+    if (leftMs <= 0) throw new AppError('uploads.stalled', `not whole within ${mostMs} ms (UPLOAD_MAX_TIME)`);
     const chunk = request.read() as Buffer | null;
     if (chunk !== null) {
       spellBytes += chunk.length;
@@ -23,15 +28,17 @@ export async function* chunksOf(request: IncomingMessage, stallMs: number): Asyn
       continue;
     }
     if (request.readableEnded) return;
-    if (request.destroyed) throw new ClientGone();
-    const waitedMs = await somethingOf(request, stallMs);
+    if (request.destroyed) throw new AppError('uploads.aborted', 'the connection was closed before its end');
+    const waitedMs = await somethingOf(request, Math.min(stallMs, leftMs));
+    if (waitedMs >= stallMs) throw new AppError('uploads.stalled', `nothing within ${stallMs} ms (UPLOAD_STALL)`);
     spellMs += waitedMs;
-    if (waitedMs >= stallMs || (spellMs >= stallMs && spellBytes < LEAST_BYTES_A_STALL))
+    if (spellMs < SPELL_STALLS * stallMs) continue;
+    if (spellBytes < SPELL_STALLS * LEAST_BYTES_A_STALL)
       throw new AppError(
         'uploads.stalled',
-        `less than ${LEAST_BYTES_A_STALL} bytes within ${stallMs} ms (UPLOAD_STALL)`,
+        `${spellBytes} bytes within ${SPELL_STALLS} times ${stallMs} ms (UPLOAD_STALL), ${LEAST_BYTES_A_STALL} in each are the least`,
       );
-    if (spellMs >= stallMs) [spellMs, spellBytes] = [0, 0];
+    [spellMs, spellBytes] = [0, 0];
   }
 }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { AppError } from '../../platform/errors/index.js';
@@ -74,17 +73,25 @@ class Unpacking {
   private packedBytes = 0;
   private failure: unknown;
   private isOver = false;
+  private wake = (): void => undefined;
 
   constructor(
     readonly packing: Packing,
     private readonly mostBytes: number,
   ) {
     if (packing === 'none') return;
-    this.hashed = this.hash().finally(() => (this.isOver = true));
-    this.hashed.catch((error: unknown) => {
-      this.failure = error;
-      this.input.destroy();
-    });
+    this.input.on('drain', () => this.wake());
+    this.hashed = this.hash()
+      .catch((error: unknown) => {
+        this.failure = error;
+        this.input.destroy();
+        throw error;
+      })
+      .finally(() => {
+        this.isOver = true;
+        this.wake();
+      });
+    this.hashed.catch(() => undefined);
   }
 
   /** Throws once it is known that the file unpacks too far. */
@@ -93,7 +100,11 @@ class Unpacking {
     if (this.failure) throw this.failure;
     if (this.isOver) return; // damaged: its hash will never be known
     this.packedBytes += chunk.length;
-    if (!this.input.write(chunk)) await Promise.race([once(this.input, 'drain'), this.hashed]);
+    if (this.input.write(chunk)) return;
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
+    if (this.failure) throw this.failure;
   }
 
   async end(): Promise<string | null> {

@@ -5,9 +5,12 @@ export type Packing = 'none' | 'gzip' | 'zstd';
 export const HEAD_BYTES = 512;
 
 export const isGzip = (head: Buffer): boolean => head[0] === 0x1f && head[1] === 0x8b;
+/** A frame of zstd that is not for whoever unpacks. */
+export const isSkippable = (head: Buffer): boolean =>
+  head.length >= 4 && (head.readUInt32LE(0) & 0xfffffff0) >>> 0 === 0x184d2a50;
 /** A frame of data, or one to skip. */
 export const isZstd = (head: Buffer): boolean =>
-  head.length >= 4 && (head.readUInt32LE(0) === 0xfd2fb528 || (head.readUInt32LE(0) & 0xfffffff0) >>> 0 === 0x184d2a50);
+  head.length >= 4 && (head.readUInt32LE(0) === 0xfd2fb528 || isSkippable(head));
 
 export function packingOf(head: Buffer): Packing {
   if (isGzip(head)) return 'gzip';

@@ -1,6 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { crc32, createInflateRaw, createZstdDecompress, type InflateRaw, type ZstdDecompress } from 'node:zlib';
 import { ByteQueue } from './byte-queue.js';
-import { isGzip, isZstd, type Packing } from './packing.js';
+import { isGzip, isSkippable, isZstd, type Packing } from './packing.js';
 import { zstdFrame } from './zstd-frame.js';
 
 /** `truncated`: it ends before its end. `corrupt`: what is packed is damaged. */
@@ -17,8 +18,11 @@ export class UnpackError extends Error {
 const SLICE_BYTES = 16 * 1024;
 const CHUNK_BYTES = 16 * 1024;
 const MOST_HEADER_BYTES = 64 * 1024;
-/** Each costs a decompressor of its own: a file of nothing else would take hours. */
-const MOST_MEMBERS = 1_000_000;
+/** Each costs a decompressor of its own: a file of nothing else would take hours. So many, and one more for each KiB. */
+const FREE_MEMBERS = 10_000;
+const BYTES_OF_A_MEMBER = 1024;
+/** Frames that are skipped take no turn of their own. */
+const SKIPPED_AT_ONCE = 64;
 const [FTEXT_RESERVED, FHCRC, FEXTRA, FNAME, FCOMMENT] = [0xe0, 0x02, 0x04, 0x08, 0x10];
 
 const endsEarly = (): UnpackError => new UnpackError('truncated', 'the packed data ends before its end');
@@ -30,6 +34,7 @@ const endsEarly = (): UnpackError => new UnpackError('truncated', 'the packed da
  */
 export class Unpacker {
   private readonly input: ByteQueue;
+  private givenBytes = 0;
   /** Bytes after the last member that are none. */
   trailingBytes = 0;
 
@@ -55,8 +60,11 @@ export class Unpacker {
     }
     for (let members = 0; ; members++) {
       if (members > 0 && !(await this.isAtMember())) return;
-      if (members === MOST_MEMBERS) throw new UnpackError('corrupt', `it has more than ${MOST_MEMBERS} members`);
+      if (members >= FREE_MEMBERS + this.givenBytes / BYTES_OF_A_MEMBER)
+        throw new UnpackError('corrupt', `it has ${members} members of less than ${BYTES_OF_A_MEMBER} bytes`);
+      if (members % SKIPPED_AT_ONCE === 0) await turn();
       if (this.packing === 'gzip') yield* this.gzipMember();
+      else if (isSkippable(await this.input.peek(4))) await this.skipFrame();
       else yield* this.zstdMember();
     }
   }
@@ -89,6 +97,17 @@ export class Unpacker {
     const frame = zstdFrame(this.input, SLICE_BYTES);
     const next = async (): Promise<Buffer> => ((await frame.next()).value as Buffer | undefined) ?? Buffer.alloc(0);
     yield* this.inflated(createZstdDecompress({ chunkSize: CHUNK_BYTES }), next, () => undefined);
+  }
+
+  /** RFC 8878, section 3.1.2. */
+  private async skipFrame(): Promise<void> {
+    const head = await this.input.exactly(8);
+    if (head.length < 8) throw endsEarly();
+    for (let left = head.readUInt32LE(4); left > 0;) {
+      const part = await this.input.take(Math.min(left, SLICE_BYTES));
+      if (part.length === 0) throw endsEarly();
+      left -= part.length;
+    }
   }
 
   /** RFC 1952, section 2.3. */
@@ -137,6 +156,7 @@ export class Unpacker {
         const piece = engine.read() as Buffer | null;
         if (piece !== null) {
           seen(piece);
+          this.givenBytes += piece.length;
           yield piece;
         } else if (isOver || engine.readableEnded) break;
         else if (failure)

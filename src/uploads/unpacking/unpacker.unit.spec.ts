@@ -76,6 +76,55 @@ describe.each([
   });
 });
 
+/** `count` frames of zstd that are skipped, each with `length` bytes. */
+const skipped = (count: number, length: number): Buffer =>
+  Buffer.concat(
+    Array.from({ length: count }, () =>
+      Buffer.concat([Buffer.from([0x5f, 0x2a, 0x4d, 0x18, length & 0xff, length >> 8, 0, 0]), Buffer.alloc(length, 1)]),
+    ),
+  );
+
+describe('frames that are to be skipped', () => {
+  it.each([1, 7, 100_000])('are, wherever they stand, in pieces of %d bytes', async (size) => {
+    const packed = Buffer.concat([
+      skipped(2, 0),
+      zstdCompressSync('one '),
+      skipped(1, 20_000),
+      zstdCompressSync('two'),
+      skipped(1, 3),
+    ]);
+    const whole = { data: Buffer.from('one two'), fault: undefined, trailing: 0, taken: packed.length };
+    expect(await unpacked('zstd', packed, size)).toEqual(whole);
+    for (const missing of [1, 4, 6])
+      expect(await unpacked('zstd', packed.subarray(0, -missing), size)).toMatchObject({
+        data: whole.data,
+        fault: 'truncated',
+      });
+  });
+
+  it('let the event loop turn', async () => {
+    let turns = 0;
+    const counting = (): void => {
+      turns++;
+      timer = setImmediate(counting);
+    };
+    let timer = setImmediate(counting);
+    await unpacked('zstd', skipped(8000, 0), 64_000);
+    clearImmediate(timer);
+    expect(turns).toBeGreaterThan(100);
+  });
+});
+
+it.each([
+  ['gzip', gzipSync('')],
+  ['zstd', skipped(1, 0)],
+] as const)('a file of hardly anything but empty members of %s is not unpacked for hours', async (kind, member) => {
+  const first = kind === 'gzip' ? gzipSync('text') : zstdCompressSync('text');
+  const packed = Buffer.concat([first, ...Array.from({ length: 10_001 }, () => member)]);
+  expect(await unpacked(kind, packed, 100_000)).toMatchObject({ data: Buffer.from('text'), fault: 'corrupt' });
+  expect(await unpacked(kind, packed.subarray(0, -3 * member.length), 100_000)).toMatchObject({ fault: undefined });
+});
+
 it('zeros after the end of gzip are nothing', async () => {
   const padded = Buffer.concat([gzipSync('a'), Buffer.alloc(100_000)]);
   expect(await unpacked('gzip', padded, 5000)).toMatchObject({ data: Buffer.from('a'), trailing: 0, fault: undefined });

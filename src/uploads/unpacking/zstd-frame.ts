@@ -6,7 +6,7 @@ const MAGIC_BYTES = 4;
 const BLOCK_HEADER_BYTES = 3;
 const RUN_LENGTH = 1;
 
-/** The bytes of one frame in portions of up to `most`, and none of what follows it. Source: RFC 8878, section 3.1. */
+/** The bytes of one frame of data in portions of up to `most`, and none of what follows it. Source: RFC 8878, section 3.1. */
 export async function* zstdFrame(input: ByteQueue, most: number): AsyncGenerator<Buffer> {
   async function* portions(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0;) {
@@ -18,11 +18,7 @@ export async function* zstdFrame(input: ByteQueue, most: number): AsyncGenerator
   }
   const magic = await input.exactly(MAGIC_BYTES);
   yield magic;
-  const next = await input.peek(MAGIC_BYTES);
-  if (magic[0] !== 0x28) {
-    yield* portions(MAGIC_BYTES + (next.length < MAGIC_BYTES ? 0 : next.readUInt32LE(0)));
-    return;
-  }
+  const next = await input.peek(1);
   if (next.length === 0) return;
   const flags = next[0]!;
   const isSingle = (flags & 0x20) !== 0;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { AppError, errorCode } from '../../errors/index.js';
+import { boundedSearch } from '../../database/index.js';
 import type { LetterSource, LetterState, Stage, Try } from './dead-letter.js';
 
 /** Which letters; what is absent does not matter. */
@@ -71,9 +71,11 @@ const MATCHES = `($1::bigint[] is null or l.id = any($1)) and ($2::text[] is nul
   and ($9::bigint is null or l.first_failed_at >= to_timestamp($9 / 1e6))
   and ($10::bigint is null or l.first_failed_at < to_timestamp($10 / 1e6))
   and ($11::bigint is null or l.id < $11)`;
-const SEARCH_WITHIN_MS = 10_000;
-/** query_canceled */
-const TOO_SLOW = '57014';
+const BOUND = {
+  withinMs: 10_000,
+  code: 'letters.too-slow',
+  advice: 'narrow it by stage, code, source, from or to',
+} as const;
 
 /** Letters as lists, groups and counts. */
 @Injectable()
@@ -82,7 +84,7 @@ export class DeadLetterListStore {
 
   /** Newest first. */
   page(filter: LetterFilter, beforeId: string | undefined, limit: number): Promise<Letter[]> {
-    return this.within(async (tx) => {
+    return this.bounded(async (tx) => {
       const rows = (await tx.query(
         `select ${COLUMNS} from bus.dead_letter l where ${MATCHES} order by l.id desc limit $12`,
         [...parametersOf(filter, beforeId), limit],
@@ -110,7 +112,7 @@ export class DeadLetterListStore {
 
   /** By fingerprint, the one with the newest letter first. */
   groups(filter: LetterFilter, beforeId: string | undefined, limit: number): Promise<LetterGroup[]> {
-    return this.within(async (tx) => {
+    return this.bounded(async (tx) => {
       const rows = (await tx.query(
         `with grouped as (
            select l.fingerprint as print, count(*)::int as count, count(*) filter (where l.state = 'dead')::int as dead,
@@ -135,7 +137,7 @@ export class DeadLetterListStore {
 
   /** How many of which kind of source. */
   count(filter: LetterFilter): Promise<{ kind: string; count: number }[]> {
-    return this.within(async (tx) => {
+    return this.bounded(async (tx) => {
       const rows = (await tx.query(
         `select l.source_kind as kind, count(*)::int as count from bus.dead_letter l where ${MATCHES} group by 1 order by 1`,
         parametersOf(filter),
@@ -146,7 +148,7 @@ export class DeadLetterListStore {
 
   /** Discards dead letters; those in another state stay. Says how many. */
   discard(filter: LetterFilter, reason: string, by: string | undefined): Promise<number> {
-    return this.within(async (tx) => {
+    return this.bounded(async (tx) => {
       const [, discarded] = (await tx.query(
         `update bus.dead_letter l set state = 'discarded', reason = $12, discarded_by = $13, discarded_at = now()
          where ${MATCHES} and l.state = 'dead'`,
@@ -156,38 +158,20 @@ export class DeadLetterListStore {
     });
   }
 
+  /** Runs what a filter may make costly, a few at a time and within bounds of time. */
+  bounded<T>(work: (tx: EntityManager) => Promise<T>): Promise<T> {
+    return boundedSearch(this.dataSource, BOUND, work);
+  }
+
   /** Marks the dead letters of a filter, of these kinds or of all, for a job; says how many. */
   async mark(tx: EntityManager, jobId: string, filter: LetterFilter, kinds: readonly string[] | null): Promise<number> {
-    await bounded(tx);
-    const [, marked] = (await tx
-      .query(
-        `update bus.dead_letter l set state = 'pending', job_id = $12
-         where ${MATCHES} and l.state = 'dead' and ($13::text[] is null or l.source_kind = any($13))`,
-        [...parametersOf(filter), jobId, kinds],
-      )
-      .catch(tellSlow)) as [unknown, number];
+    const [, marked] = (await tx.query(
+      `update bus.dead_letter l set state = 'pending', job_id = $12
+       where ${MATCHES} and l.state = 'dead' and ($13::text[] is null or l.source_kind = any($13))`,
+      [...parametersOf(filter), jobId, kinds],
+    )) as [unknown, number];
     return marked;
   }
-
-  private within<T>(read: (tx: EntityManager) => Promise<T>): Promise<T> {
-    return this.dataSource
-      .transaction(async (tx) => {
-        await bounded(tx);
-        return read(tx);
-      })
-      .catch(tellSlow);
-  }
-}
-
-const bounded = (tx: EntityManager): Promise<unknown> => tx.query(`set local statement_timeout = ${SEARCH_WITHIN_MS}`);
-
-function tellSlow(error: unknown): never {
-  if (errorCode(error) !== TOO_SLOW) throw error;
-  throw new AppError(
-    'letters.too-slow',
-    `not found out within ${SEARCH_WITHIN_MS / 1000} s: narrow it by stage, code, source, from or to`,
-    { cause: error },
-  );
 }
 
 const parametersOf = (filter: LetterFilter, beforeId?: string): unknown[] => [

@@ -48,7 +48,7 @@ export class DeadLetterStore {
 
   /** Keeps what could not be processed, in the caller's transaction or alone. */
   async keep(letters: readonly DeadLetter[], tx: EntityManager = this.dataSource.manager): Promise<void> {
-    const payloads = letters.map((one) => storedPayload(one.payload, one.mostPayloadBytes));
+    const payloads = letters.map((one) => storedPayload(one.payload, one.mostPayloadBytes, one.fullPayloadBytes));
     const tries = letters.map(triesOf);
     await tx.query(
       `insert into bus.dead_letter (stage, code, message, source_kind, source_id, source_position, attempts, payload,
@@ -130,6 +130,15 @@ export class DeadLetterStore {
       [id, attempts],
     )) as [unknown, number];
     return left === 1;
+  }
+
+  /** The replay could not be tried: the letter is dead as before. */
+  async letGo({ id, attempts }: HeldLetter): Promise<void> {
+    await this.dataSource.query(
+      `update bus.dead_letter set state = 'dead', retry_until = null, attempts = attempts - 1
+       where id = $1 and state = 'retrying' and attempts = $2`,
+      [id, attempts],
+    );
   }
 
   /** The replay failed: the same letter is dead again. */

@@ -31,6 +31,8 @@ export type DeadLetter = Readonly<{
   contentType?: string;
   /** 256 KiB, unless told otherwise. */
   mostPayloadBytes?: number;
+  /** How long the payload was, where the caller itself has only the beginning of it. */
+  fullPayloadBytes?: number;
   /** The attempts, where the caller knows more of them than the last. */
   tries?: readonly Try[];
 }>;
@@ -66,20 +68,27 @@ export const MOST_TRIES = 20;
 /** What a row holds of a payload. */
 export type StoredPayload = Readonly<{ bytes: Buffer; fullBytes: number; sha256: string }>;
 
-export function storedPayload(payload: string | Buffer, mostBytes = MOST_PAYLOAD_BYTES): StoredPayload {
+export function storedPayload(
+  payload: string | Buffer,
+  mostBytes = MOST_PAYLOAD_BYTES,
+  fullBytes?: number,
+): StoredPayload {
   const whole = typeof payload === 'string' ? Buffer.from(payload) : payload;
   return {
     bytes: whole.length > mostBytes ? whole.subarray(0, mostBytes) : whole,
-    fullBytes: whole.length,
+    fullBytes: fullBytes ?? whole.length,
     sha256: createHash('sha256').update(whole).digest('hex'),
   };
 }
+
+/** Kinds whose ids are of single files: one fault in a hundred of them is one fault. */
+const OF_FILES = new Set(['file', 'log-event']);
 
 /** Letters that failed alike have one fingerprint: numbers and quoted parts of the message make no difference. */
 export function fingerprintOf({ stage, code, message, source }: DeadLetter): string {
   const alike = message.slice(0, MOST_MESSAGE).replaceAll(/"[^"]*"|'[^']*'|`[^`]*`|\d+/g, '#');
   return createHash('sha256')
-    .update(JSON.stringify([stage, code, source.kind, source.id, alike]))
+    .update(JSON.stringify([stage, code, source.kind, OF_FILES.has(source.kind) ? '' : source.id, alike]))
     .digest('hex')
     .slice(0, 16);
 }

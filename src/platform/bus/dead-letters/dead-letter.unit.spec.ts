@@ -30,6 +30,11 @@ describe('a fingerprint', () => {
     expect(new Set(prints).size).toBe(4);
   });
 
+  it('is one for a fault in many files', () => {
+    const prints = ['0b0e', '1f7a'].map((id) => fingerprintOf({ ...letter('a'), source: { kind: 'file', id } }));
+    expect(new Set(prints).size).toBe(1);
+  });
+
   it('takes no time worth the name over hostile messages', () => {
     const startedMs = performance.now();
     for (const text of ['"'.repeat(64_000), `'"\``.repeat(20_000), '1a'.repeat(32_000), `"${'a'.repeat(64_000)}`])

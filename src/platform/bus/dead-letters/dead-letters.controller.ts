@@ -36,7 +36,7 @@ export class DeadLettersController {
   @Get()
   @ApiOperation({ summary: 'What could not be read, accepted, handled or delivered' })
   @ApiOkResponse({ type: LettersBody })
-  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'http.busy', 'database.unavailable')
   async page(@Query() { limit, cursor, ...fields }: LettersQuery): Promise<LettersBody> {
     const found = await this.list.page(filterOf(fields), cursorOf(cursor), limit + 1);
     const items = found.slice(0, limit).map(bodyOf);
@@ -46,7 +46,7 @@ export class DeadLettersController {
   @Get('groups')
   @ApiOperation({ summary: 'Letters that failed alike, counted' })
   @ApiOkResponse({ type: LetterGroupsBody })
-  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'http.busy', 'database.unavailable')
   async groups(@Query() { limit, cursor, ...fields }: LettersQuery): Promise<LetterGroupsBody> {
     const found = await this.list.groups(filterOf(fields), cursorOf(cursor), limit + 1);
     const items = found.slice(0, limit).map(({ firstFailedAtUs, lastFailedAtUs, sample, ...group }) => ({
@@ -61,7 +61,7 @@ export class DeadLettersController {
   @Get(':id')
   @ApiOperation({ summary: 'One letter with its payload and its attempts' })
   @ApiOkResponse({ type: WholeLetterBody })
-  @ApiProblems('letters.unknown', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.unknown', 'database.unavailable')
   async one(@Param('id') id: string, @Query() _query: NoQuery): Promise<WholeLetterBody> {
     return wholeBodyOf(await this.known(id));
   }
@@ -81,6 +81,8 @@ export class DeadLettersController {
     'letters.not-dead',
     'letters.no-replayer',
     'letters.cut',
+    'http.foreign-origin',
+    'http.busy',
     'database.unavailable',
   )
   async replay(
@@ -110,7 +112,7 @@ export class DeadLettersController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Discard every dead letter of a filter, which must name something' })
   @ApiOkResponse({ type: DiscardedBody })
-  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'http.busy', 'database.unavailable')
   async discardMany(@Query() { reason, by, ...fields }: DiscardManyQuery): Promise<DiscardedBody> {
     if (Object.values(fields).every((value) => value === undefined))
       throw badParameter('stage', 'or code, source, fingerprint, q, from or to must say which letters');

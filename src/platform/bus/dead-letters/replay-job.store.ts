@@ -64,8 +64,9 @@ export class ReplayJobStore {
     ratePerSecond: number,
     kinds: readonly string[] | null,
   ): Promise<string | undefined> {
-    return this.dataSource.transaction(async (tx) => {
-      await tx.query('lock table bus.replay_job in share row exclusive mode');
+    return this.letters.bounded(async (tx) => {
+      // not the table: those that run renew their leases meanwhile
+      await tx.query(`select pg_advisory_xact_lock(hashtext('bus.replay_job'))`);
       const rows = (await tx.query(
         `insert into bus.replay_job (filter, rate_per_second)
          select $1, $2 where (select count(*) from bus.replay_job where state = 'running') < $3 returning id`,

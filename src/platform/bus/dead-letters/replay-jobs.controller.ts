@@ -33,7 +33,13 @@ export class ReplayJobsController {
     description: 'With `dryRun`: what would be replayed.',
     schema: { $ref: getSchemaPath(ForecastBody) },
   })
-  @ApiProblems('request.bad-parameter', 'letters.too-slow', 'letters.too-many-jobs', 'database.unavailable')
+  @ApiProblems(
+    'request.bad-parameter',
+    'letters.too-slow',
+    'http.busy',
+    'letters.too-many-jobs',
+    'database.unavailable',
+  )
   async start(
     @Body() { filter: fields, dryRun = false, ratePerSecond = DEFAULT_RATE }: JobRequest,
     @Query() _query: NoQuery,
@@ -63,7 +69,7 @@ export class ReplayJobsController {
   @Get('replay-jobs/:id')
   @ApiOperation({ summary: 'How far a replay by filter is' })
   @ApiOkResponse({ type: JobBody })
-  @ApiProblems('letters.unknown-job', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.unknown-job', 'database.unavailable')
   async one(@Param('id') id: string, @Query() _query: NoQuery): Promise<JobBody> {
     return jobBodyOf(await this.known(id));
   }
@@ -73,7 +79,7 @@ export class ReplayJobsController {
     summary: 'End a replay by filter: what it has not come to is dead as before; one that is over stays',
   })
   @ApiOkResponse({ type: JobBody })
-  @ApiProblems('letters.unknown-job', 'database.unavailable')
+  @ApiProblems('request.bad-parameter', 'letters.unknown-job', 'database.unavailable')
   async cancel(@Param('id') id: string, @Query() _query: NoQuery): Promise<JobBody> {
     await this.known(id);
     await this.store.cancel(id);

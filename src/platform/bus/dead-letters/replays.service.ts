@@ -2,7 +2,9 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
+import { Settings } from '../../config/index.js';
 import { AppError, isTransientDatabaseError } from '../../errors/index.js';
+import { Gate } from '../../http/index.js';
 import { inSpan } from '../../observability/index.js';
 import { EventStore } from '../event.store.js';
 import { Relay } from '../relay.service.js';
@@ -13,15 +15,20 @@ import { DeadLetters } from './dead-letters.service.js';
 
 /** Longer than any replayer may take. */
 const LEASE_MS = 60_000;
+/** Each holds a connection of the pool, which is there for more than replays. */
+const AT_ONCE = 3;
+const MOST_WAITING = 200;
+const WAIT_MS = 10_000;
 /** A discarded letter may be thought better of. */
 const BY_HAND: readonly LetterState[] = ['dead', 'discarded'];
 
 class HoldLost extends Error {}
 
-/** Does again what dead letters stand for, one at a time. */
+/** Does again what dead letters stand for, each in a transaction, a few at a time. */
 @Injectable()
 export class Replays {
   private readonly logger = new Logger('Replays');
+  private readonly gate: Gate;
 
   constructor(
     private readonly deadLetters: DeadLetters,
@@ -30,7 +37,9 @@ export class Replays {
     private readonly relay: Relay,
     private readonly transactions: Transactions,
     @InjectMetric('dead_letter_replays_total') private readonly replays: Counter<'kind' | 'outcome'>,
+    { DATABASE_POOL }: Settings,
   ) {
+    this.gate = new Gate('replays', Math.max(1, Math.min(AT_ONCE, DATABASE_POOL >> 2)), MOST_WAITING, WAIT_MS);
     deadLetters.onReplay('delivery', (letter, tx) => this.redeliver(letter, tx));
   }
 
@@ -42,37 +51,47 @@ export class Replays {
     const letter = await this.store.replayability(id);
     if (!letter) throw unknownLetter(id);
     this.check(letter, edited !== undefined);
-    const held = await this.store.hold(id, BY_HAND, LEASE_MS, edited);
-    if (!held) throw notDead('being replayed');
-    await this.run(held);
+    await this.gate.run(async () => {
+      const held = await this.store.hold(id, BY_HAND, LEASE_MS, edited);
+      if (!held) throw notDead('being replayed');
+      await this.run(held, true);
+    });
   }
 
   /** As replay, of a letter that a job has marked; one that cannot be tried fails at once. */
   async replayPending(id: string): Promise<void> {
-    const held = await this.store.hold(id, ['pending'], LEASE_MS);
-    if (held) await this.run(held);
+    await this.gate.run(async () => {
+      const held = await this.store.hold(id, ['pending'], LEASE_MS);
+      if (held) await this.run(held);
+    });
   }
 
   private check({ state, sourceKind, isCut }: Replayability, isEdited: boolean): void {
     if (!BY_HAND.includes(state)) throw notDead(state);
-    if (!this.deadLetters.replayerOf(sourceKind)) throw noReplayer(sourceKind);
+    if (!this.deadLetters.replayingOf(sourceKind)) throw noReplayer(sourceKind);
     if (isCut && !isEdited) throw cut();
   }
 
-  private async run(held: HeldLetter): Promise<void> {
+  /** When the database, not the letter, is at fault, a person may try again; a job has to come to its end. */
+  private async run(held: HeldLetter, isByHand = false): Promise<void> {
     const { kind } = held.source;
     const startedMs = performance.now();
     try {
-      const replayer = this.deadLetters.replayerOf(kind);
-      if (!replayer) throw noReplayer(kind);
+      const replaying = this.deadLetters.replayingOf(kind);
+      if (!replaying) throw noReplayer(kind);
       if (held.isCut) throw cut();
+      await replaying.prepare?.(held);
       const attributes = { 'tapeline.letter': held.id, 'tapeline.kind': kind };
       const outcome = await inSpan('bus.replay-letter', undefined, attributes, () =>
-        this.transactions.run((tx) => this.attempt(replayer, held, tx)),
+        this.transactions.run((tx) => this.attempt(replaying.replayer, held, tx)),
       );
       if (outcome === 'replayed') this.replays.inc({ kind, outcome });
     } catch (error) {
       if (error instanceof HoldLost) return;
+      if (isTransientDatabaseError(error) && isByHand) {
+        await this.store.letGo(held);
+        throw error;
+      }
       const message = error instanceof Error ? error.message : String(error);
       await this.store.failedAgain(held, message, performance.now() - startedMs);
       this.replays.inc({ kind, outcome: 'failed' });
