@@ -3,6 +3,7 @@ import { seeded } from '../bench/seeded.js';
 import { Evaluator } from '../src/alerts/evaluation/evaluator.service.js';
 import { formatInstant, type Trade, TradesReceivedV1 } from '../src/contracts/index.js';
 import { Bus } from '../src/platform/bus/index.js';
+import { type RunningApp, startApp } from './support/app.js';
 import { keepWhenRed } from './support/database.js';
 import { eventually } from './support/eventually.js';
 import { madeTrade, type Recording, startRecording } from './support/recording.js';
@@ -144,4 +145,48 @@ it('does so of a rule over a custom series', async () => {
   const { body } = await recording.app().post('/api/v1/rules/points/backtest', range);
   expect(spans(body.episodes)).toEqual(spans(live.items));
   expect(body).toMatchObject({ found: 1, leftOut: 0, trades: 7, episodes: [{}, {}, { resolvedAt: null }] });
+});
+
+/** A rule of a custom series that reads it as such, and what it told beside its backtest. */
+async function pointsRule(id: string, series: string) {
+  const rule = { id, condition: `custom("${series}") > 0`, source: 'custom', symbol: series };
+  expect((await recording.app().post('/api/v1/rules', rule)).status).toBe(201);
+  await settled();
+  const fromMs = Date.now();
+  return async (): Promise<string[]> => {
+    const { body: live } = await recording.app().get(`/api/v1/alerts?ruleId=${id}`);
+    const { body } = await recording.app().post(`/api/v1/rules/${id}/backtest`, { from: fromMs, to: Date.now() + 1 });
+    expect(spans(live.items)).toEqual(spans(body.episodes));
+    return spans(live.items);
+  };
+}
+
+it('looks at the first point of a series at once', async () => {
+  const told = await pointsRule('first', 'law.first');
+  for (const value of [3, -1]) {
+    const sent = await recording.app().post('/api/v1/metrics/custom', { points: [{ name: 'law.first', value }] });
+    expect(sent.status).toBe(200);
+    await settled();
+  }
+  expect(await told()).toHaveLength(1);
+});
+
+it('looks at points that waited over a restart one by one, as of their own instants', async () => {
+  const told = await pointsRule('waited', 'law.waited');
+  const post = async (app: RunningApp, value: number): Promise<void> => {
+    expect((await app.post('/api/v1/metrics/custom', { points: [{ name: 'law.waited', value }] })).status).toBe(200);
+  };
+  await post(recording.app(), -1);
+  await settled();
+  await post(recording.app(), 11);
+  await settled();
+  await recording.app().close();
+  const other = await startApp(recording.database.connection, { MODULES: 'aggregation' });
+  await other.app.get(Bus).whenReady();
+  for (const value of [-12, 13, -14]) await post(other, value);
+  await other.close();
+  await recording.restart();
+  await evaluating();
+  await settled();
+  expect(await told()).toHaveLength(2);
 });

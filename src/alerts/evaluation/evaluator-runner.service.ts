@@ -205,7 +205,10 @@ export class EvaluatorRunner implements OnApplicationBootstrap, OnModuleDestroy 
     const { rules, inputs } = one;
     const position = one.keepMeanwhile();
     try {
-      one.warm(await this.warmUp.pastUpTo(one.key, inputs, position), rules);
+      one.warm(
+        await this.warmUp.pastUpTo(one.key, inputs, position, (name) => this.evaluator.toldUntilUs(name)),
+        rules,
+      );
       this.attempts.delete(one);
     } catch (error) {
       const attempts = (this.attempts.get(one) ?? 0) + 1;

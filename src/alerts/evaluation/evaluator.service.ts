@@ -14,7 +14,7 @@ import {
 } from '../../contracts/index.js';
 import { Bus } from '../../platform/bus/index.js';
 import { RuleStateStore } from '../episodes/rule-state.store.js';
-import { EvaluatorStore } from './evaluator.store.js';
+import { EvaluatorStore, type SeriesPosition } from './evaluator.store.js';
 import { FeedWatch } from './feed-watch.js';
 import { LiveSeries } from './live-series.js';
 import { RuleBook } from './rule-book.js';
@@ -47,6 +47,9 @@ export class Evaluator {
   private readonly all = new Map<string, LiveSeries>();
   /** Positions that changed and are not committed. */
   private readonly moved = new Set<LiveSeries>();
+  /** The newest point of each custom series that rules were told of; `movedPoints` are not committed. */
+  private readonly points = new Map<string, SeriesPosition>();
+  private readonly movedPoints = new Set<string>();
   private readonly coolings = new Map<LiveSeries, number>();
   /** Of this process, while it evaluates. */
   private epoch: string | undefined;
@@ -87,6 +90,8 @@ export class Evaluator {
       const epoch = await this.store.raiseEpoch();
       this.all.clear();
       this.moved.clear();
+      this.points.clear();
+      this.movedPoints.clear();
       this.coolings.clear();
       this.writer.clear();
       this.counted = 0;
@@ -96,6 +101,7 @@ export class Evaluator {
       const positions = new Map((await this.store.positions()).map((one) => [keyText(one), one]));
       for (const key of [...(known ?? []), ...positions.values()]) {
         const position = positions.get(keyText(key));
+        if (position && position.source === CUSTOM_SOURCE) this.points.set(position.symbol, position);
         if (this.all.has(keyText(key))) continue;
         this.add(key, position && { tradedAtUs: position.tradedAtUs, tradeId: position.tradeId });
       }
@@ -129,7 +135,10 @@ export class Evaluator {
     const end = await this.turn.take();
     this.bus.afterEnd(tx, (isCommitted) => {
       this.writer.settle(isCommitted);
-      if (isCommitted) this.moved.clear();
+      if (isCommitted) {
+        this.moved.clear();
+        this.movedPoints.clear();
+      }
       end();
     });
     this.assertOpen();
@@ -138,7 +147,16 @@ export class Evaluator {
     const voided = await this.writer.write(tx);
     for (const running of voided) this.book.forget(running);
     if (voided.length > 0) await this.reload([...new Set(voided.map(({ ruleId }) => ruleId))], tx);
-    if (this.moved.size > 0) await this.store.savePositions(tx, [...this.moved].flatMap(positionOf));
+    await this.savePositions(tx);
+  }
+
+  private async savePositions(tx: EntityManager): Promise<void> {
+    const points = [...this.movedPoints].map((name) => this.points.get(name)!);
+    const series = [...this.moved].filter(
+      ({ key }) => key.source !== CUSTOM_SOURCE || !this.movedPoints.has(key.symbol),
+    );
+    const positions = [...series.flatMap(positionOf), ...points];
+    if (positions.length > 0) await this.store.savePositions(tx, positions);
   }
 
   /** Lets time pass; answers whether there is something to write. */
@@ -205,30 +223,45 @@ export class Evaluator {
   tellPoints(points: CustomPointsRecordedV1Data['points'], nowUs: number): void {
     for (const point of points.toSorted((a, b) => a.atUs - b.atUs)) {
       const { name, value, atUs } = point;
+      const key = { source: CUSTOM_SOURCE, symbol: name };
+      if (!this.find(key) && this.book.isWatched(key)) this.addNew(key, nowUs);
+      let isRead = false;
       // one of the future counts at once
       for (const one of this.all.values())
-        if (one.reads(name))
+        if (one.reads(name)) {
+          isRead = true;
           this.keep(
             one,
             one.tell((evaluation) => evaluation.tellCustom(name, Number(value), Math.min(atUs, nowUs))),
           );
-      this.takePoints([point], nowUs);
+        }
+      if (isRead) this.noteTold(key, point);
+      this.takePoint(key, point, nowUs);
     }
   }
 
+  /** Until when rules were told of a custom series; undefined where nobody was. */
+  toldUntilUs(series: string): number | undefined {
+    return this.points.get(series)?.tradedAtUs;
+  }
+
+  private noteTold(key: MarketKey, { key: tradeId, atUs }: CustomPointsRecordedV1Data['points'][number]): void {
+    const known = this.points.get(key.symbol);
+    if (known && known.tradedAtUs > atUs) return;
+    this.points.set(key.symbol, { ...key, tradedAtUs: atUs, tradeId });
+    this.movedPoints.add(key.symbol);
+  }
+
   /** A rule of source `custom` watches a series as it were a market: its points are prices. */
-  private takePoints(points: CustomPointsRecordedV1Data['points'], nowUs: number): void {
-    for (const [symbol, ofSeries] of Map.groupBy(points, ({ name }) => name)) {
-      const key = { source: CUSTOM_SOURCE, symbol };
-      const one = this.find(key) ?? (this.book.isWatched(key) ? this.addNew(key, nowUs) : undefined);
-      if (!one) continue;
-      const prices = this.withoutAhead(ofSeries.map(priceOf), nowUs + AHEAD_AT_MOST_US);
-      if (prices.length === 0) continue;
-      const { transitions, late } = one.take(prices, 0, false);
-      this.moved.add(one);
-      this.keep(one, transitions);
-      if (late > 0) this.late.inc({ result: 'late' }, late);
-    }
+  private takePoint(key: MarketKey, point: CustomPointsRecordedV1Data['points'][number], nowUs: number): void {
+    const one = this.find(key);
+    if (!one) return;
+    const prices = this.withoutAhead([priceOf(point)], nowUs + AHEAD_AT_MOST_US);
+    if (prices.length === 0) return;
+    const { transitions, late } = one.take(prices, 0, false);
+    this.moved.add(one);
+    this.keep(one, transitions);
+    if (late > 0) this.late.inc({ result: 'late' }, late);
   }
 
   missTrades({ source, symbol, fromUs, toUs }: GapV1Data, nowUs: number): void {

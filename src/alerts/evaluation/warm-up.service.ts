@@ -19,11 +19,17 @@ export class WarmUp {
   constructor(private readonly history: History) {}
 
   /**
-   * The past up to a position, that one included; without one up to what was recorded last. Points, anomalies and sentiment
-   * come by themselves, so of these it is all that there is.
+   * The past up to a position, that one included; without one up to what was recorded last. Of a custom series it is what was
+   * told of it by `toldUntilUs`: later points are still to come. Anomalies and sentiment come by themselves, so of these, and of
+   * points nobody was told of, it is all that there is.
    */
-  async pastUpTo(key: MarketKey, inputs: readonly InputRef[], given: TradePosition | undefined): Promise<MarketPast> {
-    const told = await this.toldBefore(key, inputs, Infinity);
+  async pastUpTo(
+    key: MarketKey,
+    inputs: readonly InputRef[],
+    given: TradePosition | undefined,
+    toldUntilUs: (series: string) => number | undefined,
+  ): Promise<MarketPast> {
+    const told = await this.toldBefore(key, inputs, Infinity, toldUntilUs);
     if (key.source === CUSTOM_SOURCE)
       return { ...told, ...(await this.pointBefore(key, (given?.tradedAtUs ?? nowUs()) + 1)) };
     const position = given ?? (await this.history.lastTrade(key));
@@ -71,14 +77,19 @@ export class WarmUp {
     return { bars, untilUs };
   }
 
-  private async toldBefore(key: MarketKey, inputs: readonly InputRef[], beforeUs: number) {
+  private async toldBefore(
+    key: MarketKey,
+    inputs: readonly InputRef[],
+    beforeUs: number,
+    toldUntilUs: (series: string) => number | undefined = () => undefined,
+  ) {
     const toUs = Math.min(beforeUs, nowUs());
     const minutes = Math.max(0, ...inputs.map((input) => (input.kind === 'anomaly' ? input.minutes : 0)));
     const anomalies = minutes > 0 ? await this.history.anomalies(key, toUs - minutes * MINUTE_US, toUs) : [];
     const points = new Map<string, { value: number; atUs: number }>();
     for (const input of inputs) {
       if (input.kind !== 'custom') continue;
-      const last = await this.history.lastPoint(input.name, toUs);
+      const last = await this.history.lastPoint(input.name, Math.min(toUs, (toldUntilUs(input.name) ?? Infinity) + 1));
       if (last) points.set(input.name, last);
     }
     const wantsSentiment = inputs.some((input) => input.kind === 'variable' && input.name === 'sentiment');

@@ -84,7 +84,7 @@ it.each([
     const behindUs = Math.max(START + MINUTE, position.tradedAtUs - behind * MINUTE);
     const mergedUntilUs = isOpen ? behindUs : behindUs - (behindUs % MINUTE);
     const warmUp = new WarmUp(historyOf(mergedUntilUs, isOpen ? 1 : -1));
-    const upTo = marketFrom(KEY, INPUTS, await warmUp.pastUpTo(KEY, INPUTS, position));
+    const upTo = marketFrom(KEY, INPUTS, await warmUp.pastUpTo(KEY, INPUTS, position, () => undefined));
     expect(values(upTo)).toEqual(values(live));
     const before = marketFrom(KEY, INPUTS, await warmUp.pastBefore(KEY, INPUTS, position.tradedAtUs + 1));
     expect(values(before)).toEqual(values(live));
