@@ -146,7 +146,9 @@ describe('the watch over silent symbols, while the venue answers late or not at 
     venue.answer = () => new Promise(() => undefined);
     for (let waiting = 0; waiting < 40; waiting++) void ask();
     await watchFor(340);
-    expect(replaced[0]).toMatch(/^silent, and the venue cannot be asked why: .* (was not answered in time|left alone for another \d+ s, after 5 failures)$/);
+    expect(replaced[0]).toMatch(
+      /^silent, and the venue cannot be asked why: .* (was not answered in time|left alone for another \d+ s, after 5 failures)$/,
+    );
   });
 
   it('does not call a symbol quiet that was heard while the question was under way', async () => {
