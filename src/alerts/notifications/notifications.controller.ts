@@ -18,7 +18,7 @@ import {
   NotificationsAnswer,
   NotificationsQuery,
   ReplayAnswer,
-  ReplayRequest,
+  NotificationsReplayRequest,
   SettingsAnswer,
   SettingsRequest,
   StoppedRulesAnswer,
@@ -128,7 +128,7 @@ export class NotificationsController {
   @ApiOperation({ summary: 'Send everything that is dead of a channel again' })
   @ApiOkResponse({ type: ReplayAnswer })
   @ApiProblems('request.bad-parameter', 'channels.unknown', 'database.unavailable')
-  async replayAll(@Body() { channel }: ReplayRequest, @Query() _query: NoQuery): Promise<ReplayAnswer> {
+  async replayAll(@Body() { channel }: NotificationsReplayRequest, @Query() _query: NoQuery): Promise<ReplayAnswer> {
     await this.channels.one(channel);
     return { replayed: await this.deliveries.replay({ channel }) };
   }

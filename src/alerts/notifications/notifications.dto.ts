@@ -101,7 +101,7 @@ export class TestsAnswer {
   @ApiProperty({ type: [TestAnswer] }) results!: TestAnswer[];
 }
 
-export class ReplayRequest {
+export class NotificationsReplayRequest {
   /** All that is dead of it. */
   @ApiProperty({ example: 'ops' })
   @Matches(CHANNEL_NAME, { message: 'must be the name of a channel such as ops' })
