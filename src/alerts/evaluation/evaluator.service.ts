@@ -17,6 +17,7 @@ import { RuleStateStore } from '../episodes/rule-state.store.js';
 import { EvaluatorStore, type SeriesPosition } from './evaluator.store.js';
 import { FeedWatch } from './feed-watch.js';
 import { LiveSeries } from './live-series.js';
+import { NotEvaluating } from './not-evaluating.js';
 import { RuleBook } from './rule-book.js';
 import { RuleStore } from '../rules/rule.store.js';
 import { type HistoricalTrade, keyText, type MarketKey } from './trade-position.js';
@@ -24,16 +25,6 @@ import { TransitionWriter } from './transition-writer.service.js';
 import { Turn } from './turn.js';
 import { SENTIMENT } from './warm-up.service.js';
 import type { RuleTransition } from './running-rule.js';
-
-/** Not the fault of what was to be evaluated, which therefore is tried again. */
-class NotEvaluating extends Error {
-  /** As PostgreSQL says of a transaction that another one was ahead of. */
-  readonly code = '40001';
-
-  constructor() {
-    super('this process does not evaluate rules now');
-  }
-}
 
 /**
  * Rules over every series, in memory: one thing at a time. What it decides is written in the transaction of what it was
