@@ -28,8 +28,7 @@ export type Paced = {
 
 /**
  * Reading is faster than what is read can be stored. It goes on once little of that waits; beside market data, once
- * none does: four chunks that are stored at once hold a core of PostgreSQL for 65 ms, one alone for 15 ms, which is what
- * trades may have to wait for.
+ * none does: storing four chunks at once takes 65 ms, one alone 15 ms, which is what trades may have to wait for.
  */
 @Injectable()
 export class Pace {
