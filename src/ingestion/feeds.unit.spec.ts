@@ -24,6 +24,7 @@ it('feeds start once it is known where series without trade numbers ended before
     { whenReady: () => known, note: nothing },
     { start: nothing, stop: nothing, received: nothing, published: nothing },
     {},
+    {},
     { register: nothing },
   ];
   const feeds = new Feeds(...(parts as ConstructorParameters<typeof Feeds>));
