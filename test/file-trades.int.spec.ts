@@ -236,3 +236,21 @@ function received(symbol: string, trade: OracleTrade): Trade {
 function decimal8(units: number): string {
   return `${Math.floor(units / 1e8)}.${String(units % 1e8).padStart(8, '0')}`;
 }
+
+it.each([1, 2, 5, 10])(
+  'of rows that contradict each other under one id, after %i alike, the first is stored and told',
+  async (alike) => {
+    const symbol = `DUP${alike}`;
+    const first = `${symbol},2026-11-20T10:00:00Z,5,1,1`;
+    const rows = [...Array.from({ length: alike }, () => first), `${symbol},2026-11-20T10:07:00Z,600,9,1`];
+    await upload(['symbol,ts,price,size,id', ...rows], `${symbol}.csv`);
+    await eventually(async () => {
+      const { body } = await app.get(`/api/v1/trades/${symbol}?source=upload&from=2019-01-01T00:00:00Z`);
+      expect(body.items).toMatchObject([{ price: '5', size: '1', tradedAt: '2026-11-20T10:00:00Z' }]);
+    });
+    await eventually(async () => {
+      const { body } = await app.get(`/api/v1/ohlcv/${symbol}?source=upload&window=1m&from=2019-01-01T00:00:00Z`);
+      expect(body.candles).toMatchObject([{ openTime: '2026-11-20T10:00:00Z', close: '5', trades: 1 }]);
+    });
+  },
+);

@@ -75,13 +75,17 @@ export class TradeLedger {
   async insertMissing(tx: EntityManager, trades: readonly Trade[], recorded: RecordedBatch): Promise<void> {
     if (trades.length === 0) return;
     const columns = emptyColumns();
-    for (const trade of trades) appendTrade(columns, this.seriesOf(trade).id, trade);
-    const inserted = await this.trades.recordMissing(tx, columns);
+    // the first of each id, so that what is stored is what is told: PostgreSQL may take them in any order
+    const firsts = new Map<string, Trade>();
     for (const trade of trades) {
       const { id } = this.seriesOf(trade);
-      // deleted when told, so that a repeat within the batch is not told twice
-      if (inserted.delete(`${id} ${BigInt(trade.tradeId)}`)) recorded.add(id, trade);
+      const key = `${id} ${BigInt(trade.tradeId)}`;
+      if (firsts.has(key)) continue;
+      firsts.set(key, trade);
+      appendTrade(columns, id, trade);
     }
+    const inserted = await this.trades.recordMissing(tx, columns);
+    for (const [key, trade] of firsts) if (inserted.has(key)) recorded.add(this.seriesOf(trade).id, trade);
   }
 
   /** Tells what was new. */
